@@ -1,0 +1,3 @@
+//! The protocols, each as bytes in and bytes out.
+
+pub mod ntp;
