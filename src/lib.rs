@@ -1,1 +1,3 @@
 //! To come.
+pub mod protocol;
+pub use timeball_api as api;
