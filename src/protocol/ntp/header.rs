@@ -29,7 +29,7 @@ pub mod mode {
 /// gives the same 48 octets, whatever they are.
 ///
 /// Nothing is checked here: a header with a stratum of 200 or a version of 7
-/// is a header. Who may be answered is decided by the server, who may
+/// is a header. Who may be answered is decided by [`Ntp`](super::Ntp), who may
 /// be believed by the client. RFC 5905 section 7.3, figure 8.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Header {
@@ -38,7 +38,7 @@ pub struct Header {
     /// The version of the protocol, 0 to 7; only the lower three bits are
     /// sent.
     pub version: u8,
-    /// What the packet is for, 0 to 7 (see [`mode`]); only the lower three bits
+    /// What the packet is for, 0 to 7 (see [`mode`](mod@mode)); only the lower three bits
     /// are sent.
     pub mode: u8,
     /// 1 to 15: hops from a reference clock; 0: unspecified, or a
