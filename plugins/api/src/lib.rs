@@ -14,6 +14,7 @@
 //! | [`source`] | [`TimeSource`], [`Reading`], [`Source`]: where time comes from |
 //! | [`protocol`] | [`Protocol`], [`Exchange`], [`Outcome`], [`DropReason`]: bytes in, bytes out |
 //! | [`settings`] | [`Kind`](settings::Kind), [`Key`](settings::Key): how a kind of source declares its settings |
+//! | [`keys`] | the settings that several kinds share |
 //! | [`conformance`] | checks that every time source and every protocol must pass |
 //!
 //! A time source of one's own is one `impl`:
@@ -38,6 +39,7 @@
 
 pub mod conformance;
 pub mod host;
+pub mod keys;
 pub mod protocol;
 pub mod quality;
 pub mod settings;
