@@ -10,6 +10,7 @@ use crate::quality::ReferenceId;
 use crate::source::{Source, Upkeep};
 use crate::time::{Delta, Timestamp};
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 /// One setting.
 #[derive(Debug, Clone, Copy)]
@@ -70,6 +71,19 @@ pub enum Accepts {
         /// The greatest, in whole parts per million.
         max: i64,
     },
+    /// An IP address and a port: `127.0.0.1:123`, `[::1]:123`.
+    SocketAddress,
+    /// `local`, `UTC` or an IANA name (`Europe/Paris`).
+    TimeZone,
+    /// A format of chrono's strftime, or one of these words.
+    Strftime {
+        /// Words with a meaning of their own.
+        words: &'static [&'static str],
+    },
+    /// The name of a network interface: 1 to 15 octets.
+    Interface,
+    /// The name of a table `[sources.NAME]`.
+    SourceName,
 }
 
 /// The value of a setting, checked.
@@ -79,7 +93,9 @@ pub enum Value {
     Integer(i64),
     /// Of [`Accepts::Flag`].
     Flag(bool),
-    /// Of [`Accepts::Text`] and [`Accepts::OneOf`].
+    /// Of [`Accepts::Text`], [`Accepts::OneOf`], [`Accepts::Strftime`],
+    /// [`Accepts::Interface`], [`Accepts::SourceName`], and of
+    /// [`Accepts::TimeZone`] as an IANA name (`local` is resolved).
     Text(String),
     /// Of [`Accepts::Duration`].
     Duration(Delta),
@@ -89,6 +105,8 @@ pub enum Value {
     ReferenceId(ReferenceId),
     /// Of [`Accepts::PartsPerMillion`], in parts per million million.
     PartsPerTrillion(i64),
+    /// Of [`Accepts::SocketAddress`].
+    SocketAddress(SocketAddr),
 }
 
 /// The values of a table, by key: checked, with defaults filled in.
@@ -127,6 +145,12 @@ impl Values {
         self.0.insert(key, value);
     }
 
+    /// The value of `key`, if it has one.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        self.0.get(key)
+    }
+
     /// Every key that has a value, in the order of their names.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, &Value)> {
         self.0.iter().map(|(key, value)| (*key, value))
@@ -147,6 +171,8 @@ impl Values {
         reference_id, find_reference_id: ReferenceId => ReferenceId;
         /// The rate under `key`, in parts per million million.
         parts_per_trillion, find_parts_per_trillion: PartsPerTrillion => i64;
+        /// The address and port under `key`.
+        socket_address, find_socket_address: SocketAddress => SocketAddr;
     }
 }
 
