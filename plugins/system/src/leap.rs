@@ -1,0 +1,114 @@
+//! When the leap indicator changes, worked out ahead of the leap second.
+//!
+//! The kernel's state is read once a second, but a client that asks at the
+//! very end of the day must not be told what was right up to a second ago. So
+//! the moment of the leap is laid on the monotonic clock, which the leap does
+//! not bend, and a reading just compares.
+
+use timeball_api::{Delta, HostInstant, LeapIndicator, LeapSchedule, Monotonic, Timestamp};
+
+const SECOND: Delta = Delta::from_seconds(1);
+const DAY: Delta = Delta::from_seconds(86_400);
+
+/// A leap second, laid on the monotonic clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Leap {
+    /// None is coming.
+    None,
+    /// The first 23:59:59 is over `at` this moment, and the kernel counts that
+    /// second once more.
+    Insert { at: Monotonic },
+    /// The clock goes from 23:59:58 to the next day `at` this moment.
+    Delete { at: Monotonic },
+}
+
+impl Leap {
+    /// What the kernel's `schedule`, seen at the moment `now`, means, when
+    /// `known` was the meaning of what was seen before.
+    pub(crate) fn seen(schedule: LeapSchedule, now: HostInstant, known: Self) -> Self {
+        let midnight = now.monotonic + until_midnight(now.realtime);
+        match schedule {
+            // What is over cannot be withdrawn, and a datagram that came in
+            // before it may still be waiting for its reading.
+            LeapSchedule::None if known.is_over(now.monotonic) => known,
+            LeapSchedule::None => Self::None,
+            LeapSchedule::InsertToday => Self::Insert { at: midnight },
+            LeapSchedule::DeleteToday => Self::Delete {
+                at: midnight - SECOND,
+            },
+            LeapSchedule::InProgress => known
+                .if_inserted_about(now.monotonic)
+                .unwrap_or_else(|| Self::inserted_just_before(now)),
+        }
+    }
+
+    /// An insertion that was foreseen for less than a second before or after
+    /// `now` is the one in progress. It is known better than it can be told
+    /// from the clock, which shows the same second twice.
+    fn if_inserted_about(self, now: Monotonic) -> Option<Self> {
+        match self {
+            Self::Insert { at } if (now - at).abs() < SECOND => Some(self),
+            _ => None,
+        }
+    }
+
+    /// The insertion that is in progress and that nobody foresaw.
+    fn inserted_just_before(now: HostInstant) -> Self {
+        let left = until_midnight(now.realtime);
+        let elapsed = if left <= SECOND {
+            SECOND - left
+        } else if DAY - left < SECOND {
+            // The kernel steps its clock back with its next tick, and until
+            // then shows the first moments of the new day.
+            DAY - left
+        } else {
+            Delta::ZERO
+        };
+        Self::Insert {
+            at: now.monotonic - elapsed,
+        }
+    }
+
+    /// The leap indicator at the moment `now`: the warning from at most 24
+    /// hours before, the alarm while the inserted second passes, then none.
+    pub(crate) fn indicator(self, now: Monotonic) -> LeapIndicator {
+        let (wait, warning, length) = match self {
+            Self::None => return LeapIndicator::None,
+            Self::Insert { at } => (at - now, LeapIndicator::InsertSecond, SECOND),
+            Self::Delete { at } => (at - now, LeapIndicator::DeleteSecond, Delta::ZERO),
+        };
+        if wait > DAY {
+            LeapIndicator::None
+        } else if wait > Delta::ZERO {
+            warning
+        } else if -wait < length {
+            LeapIndicator::Unsynchronised
+        } else {
+            LeapIndicator::None
+        }
+    }
+
+    /// Whether there was a leap second and it has passed by the moment `now`.
+    fn is_over(self, now: Monotonic) -> bool {
+        match self {
+            Self::None => false,
+            Self::Insert { at } => at + SECOND <= now,
+            Self::Delete { at } => at <= now,
+        }
+    }
+
+    /// The leap second if it still lies ahead of the moment `now`.
+    pub(crate) fn if_ahead_of(self, now: Monotonic) -> Self {
+        match self {
+            Self::Insert { at } | Self::Delete { at } if at > now => self,
+            _ => Self::None,
+        }
+    }
+}
+
+/// How long it is from `time` to the next midnight of UTC: above zero, and 24
+/// hours at midnight itself.
+fn until_midnight(time: Timestamp) -> Delta {
+    let day = DAY.as_nanos();
+    Delta::from_nanos(day - time.as_nanos().rem_euclid(day))
+}

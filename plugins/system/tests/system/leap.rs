@@ -1,0 +1,213 @@
+//! Leap seconds: a simulated kernel goes through one while its state is read
+//! once a second, and every reading in between has to be right.
+
+use crate::machine::{IN_ORDER, Machine, noon};
+use LeapIndicator::{DeleteSecond, InsertSecond, None as NoWarning, Unsynchronised};
+use timeball_api::{
+    Delta, HostInstant, KernelState, LeapIndicator, LeapSchedule, TimeSource, Timestamp, Upkeep,
+};
+use timeball_system::{KernelWatch, Settings, SystemSource};
+
+const SECOND: Delta = Delta::from_seconds(1);
+const NANOSECOND: Delta = Delta::from_nanos(1);
+/// The end of the day of [`noon`].
+const MIDNIGHT: Timestamp = Timestamp::from_unix_seconds(1_798_761_600);
+
+/// The moment `span` after (before, if negative) the leap, when the realtime
+/// clock shows `realtime`.
+fn moment(span: Delta, realtime: Timestamp) -> HostInstant {
+    let from_noon_to_leap = Delta::from_seconds(43_200);
+    HostInstant {
+        realtime,
+        monotonic: noon().monotonic + from_noon_to_leap + span,
+        request: None,
+    }
+}
+
+/// The host at the moment `span` after the end of a day to which a second is
+/// added, and what its kernel says.
+fn inserting(span: Delta) -> (HostInstant, LeapSchedule) {
+    let (realtime, leap) = if span < Delta::ZERO {
+        (MIDNIGHT + span, LeapSchedule::InsertToday)
+    } else if span < SECOND {
+        (MIDNIGHT + span - SECOND, LeapSchedule::InProgress)
+    } else {
+        (MIDNIGHT + span - SECOND, LeapSchedule::None)
+    };
+    (moment(span, realtime), leap)
+}
+
+/// The host at the moment `span` after the end of a day of which a second is
+/// left out, and what its kernel says. The day ends a second before noon + 12 h.
+fn deleting(span: Delta) -> (HostInstant, LeapSchedule) {
+    let is_over = span >= Delta::ZERO;
+    let (realtime, leap) = if is_over {
+        (MIDNIGHT + span, LeapSchedule::None)
+    } else {
+        (MIDNIGHT + span - SECOND, LeapSchedule::DeleteToday)
+    };
+    (moment(span - SECOND, realtime), leap)
+}
+
+fn saying(leap: LeapSchedule) -> KernelState {
+    KernelState { leap, ..IN_ORDER }
+}
+
+fn at_noon(leap: LeapSchedule) -> (std::sync::Arc<Machine>, SystemSource, KernelWatch) {
+    let machine = Machine::new(saying(leap));
+    let (source, watch) = SystemSource::on(&machine.host(), Settings::default());
+    (machine, source, watch)
+}
+
+fn indicator(source: &SystemSource, at: HostInstant) -> LeapIndicator {
+    let reading = source.read(at).expect("the host always has a time");
+    reading.quality.leap_indicator
+}
+
+/// Goes from 3 s before the leap to 3 s after it, looking at the kernel every
+/// second at `phase`, and checks every 50th of a second and its neighbours.
+fn check_passage(
+    schedule: fn(Delta) -> (HostInstant, LeapSchedule),
+    phase: Delta,
+    expected: fn(Delta) -> LeapIndicator,
+) {
+    let (machine, source, mut watch) = at_noon(schedule(-SECOND).1);
+    for second in -3..3 {
+        let look = Delta::from_seconds(second) + phase;
+        let (now, leap) = schedule(look);
+        machine.say(saying(leap));
+        watch.tend(now);
+        for step in 0..=50 {
+            let moment = look + Delta::from_millis(step * 20);
+            for span in [moment - NANOSECOND, moment, moment + NANOSECOND] {
+                let (at, _) = schedule(span);
+                let said = indicator(&source, at);
+                assert_eq!(said, expected(span), "{span:?} after the leap, {phase:?}");
+            }
+        }
+    }
+}
+
+const PHASES: [Delta; 6] = [
+    Delta::ZERO,
+    NANOSECOND,
+    Delta::from_millis(1),
+    Delta::from_millis(500),
+    Delta::from_millis(980),
+    Delta::from_nanos(999_999_999),
+];
+
+#[test]
+fn an_insertion_is_announced_then_alarms_for_one_second_then_is_over() {
+    for phase in PHASES {
+        check_passage(inserting, phase, |span| match span {
+            before if before < Delta::ZERO => InsertSecond,
+            during if during < SECOND => Unsynchronised,
+            _ => NoWarning,
+        });
+    }
+}
+
+#[test]
+fn a_deletion_is_announced_then_is_over() {
+    for phase in PHASES {
+        check_passage(deleting, phase, |span| match span {
+            before if before < Delta::ZERO => DeleteSecond,
+            _ => NoWarning,
+        });
+    }
+}
+
+#[test]
+fn the_leap_needs_no_look_at_the_kernel_after_the_announcement() {
+    let (_machine, source, _watch) = at_noon(LeapSchedule::InsertToday);
+    for (span, expected) in [
+        (-NANOSECOND, InsertSecond),
+        (Delta::ZERO, Unsynchronised),
+        (SECOND - NANOSECOND, Unsynchronised),
+        (SECOND, NoWarning),
+        (Delta::from_seconds(86_400), NoWarning),
+    ] {
+        assert_eq!(indicator(&source, inserting(span).0), expected, "{span:?}");
+    }
+}
+
+#[test]
+fn a_leap_second_is_announced_from_at_most_24_hours_before() {
+    let (_machine, source, _watch) = at_noon(LeapSchedule::InsertToday);
+    let day = Delta::from_seconds(86_400);
+    assert_eq!(indicator(&source, inserting(-day).0), InsertSecond);
+    let earlier = inserting(-day - NANOSECOND).0;
+    assert_eq!(indicator(&source, earlier), NoWarning);
+}
+
+#[test]
+fn an_announcement_that_is_withdrawn_is_gone_at_the_next_look() {
+    let (machine, source, mut watch) = at_noon(LeapSchedule::InsertToday);
+    assert_eq!(indicator(&source, noon()), InsertSecond);
+    machine.say(IN_ORDER);
+    watch.tend(noon());
+    assert_eq!(indicator(&source, noon()), NoWarning);
+    assert_eq!(indicator(&source, inserting(Delta::ZERO).0), NoWarning);
+}
+
+#[test]
+fn an_inserted_second_that_nobody_foresaw_alarms_until_it_is_over() {
+    for phase in PHASES {
+        let (machine, source, mut watch) = at_noon(LeapSchedule::None);
+        machine.say(saying(LeapSchedule::InProgress));
+        watch.tend(inserting(phase).0);
+        let last = inserting(SECOND - NANOSECOND).0;
+        assert_eq!(indicator(&source, last), Unsynchronised, "{phase:?}");
+        assert_eq!(indicator(&source, inserting(SECOND).0), NoWarning);
+    }
+}
+
+#[test]
+fn a_clock_that_is_stepped_back_late_does_not_stretch_the_inserted_second() {
+    // The kernel applies the leap with a tick, some milliseconds late, and
+    // until then the clock runs on into the new day.
+    let late = Delta::from_millis(4);
+    for announced in [LeapSchedule::InsertToday, LeapSchedule::None] {
+        let (machine, source, mut watch) = at_noon(announced);
+        machine.say(saying(LeapSchedule::InProgress));
+        watch.tend(moment(late, MIDNIGHT + late));
+        let last = inserting(SECOND - NANOSECOND).0;
+        assert_eq!(indicator(&source, last), Unsynchronised);
+        assert_eq!(indicator(&source, inserting(SECOND).0), NoWarning);
+    }
+}
+
+#[test]
+fn a_look_that_straddles_the_leap_keeps_what_was_foreseen() {
+    // The clocks are read just before the leap, the kernel's state just after.
+    let (machine, source, mut watch) = at_noon(LeapSchedule::InsertToday);
+    machine.say(saying(LeapSchedule::InProgress));
+    watch.tend(inserting(-NANOSECOND).0);
+    assert_eq!(indicator(&source, inserting(-NANOSECOND).0), InsertSecond);
+    let last = inserting(SECOND - NANOSECOND).0;
+    assert_eq!(indicator(&source, last), Unsynchronised);
+    assert_eq!(indicator(&source, inserting(SECOND).0), NoWarning);
+}
+
+#[test]
+fn an_alarm_far_from_midnight_lasts_a_second_at_most() {
+    let (machine, source, mut watch) = at_noon(LeapSchedule::None);
+    machine.say(saying(LeapSchedule::InProgress));
+    watch.tend(noon());
+    assert_eq!(indicator(&source, noon()), Unsynchronised);
+    assert_eq!(indicator(&source, noon().later_by(SECOND)), NoWarning);
+}
+
+#[test]
+fn a_forced_leap_indicator_stands_whatever_the_kernel_says() {
+    let settings = Settings {
+        leap_indicator: Some(DeleteSecond),
+        ..Settings::default()
+    };
+    let machine = Machine::new(saying(LeapSchedule::InsertToday));
+    let (source, _watch) = SystemSource::on(&machine.host(), settings);
+    for span in [-SECOND, Delta::ZERO, SECOND] {
+        assert_eq!(indicator(&source, inserting(span).0), DeleteSecond);
+    }
+}
