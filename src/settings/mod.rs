@@ -1,0 +1,312 @@
+//! Settings: read once, checked whole, turned into types.
+//!
+//! A settings file (`settings.toml`) lists time sources and listeners. The
+//! environment (`TIMEBALL__…`) and flags are put over it, and the result is
+//! checked against one set of declarations ([`schema`], and those that each
+//! kind of time source brings). Whatever is wrong is collected, not only the
+//! first error: see [`SettingsErrors`].
+//!
+//! | module | what it does |
+//! |---|---|
+//! | `loader` | which file, environment and flags are read: [`Loader`] |
+//! | `tree` | the layers merged by the `config` crate, each value with its place |
+//! | [`schema`] | the declared keys of the top level, listeners and protocols |
+//! | `check` | the walk that collects every error |
+//! | `value`, `duration`, `zone`, `addresses` | what one value may be |
+//! | `print`, [`reference`] | settings as TOML, and the reference of all keys |
+
+mod addresses;
+mod check;
+mod duration;
+mod errors;
+mod loader;
+mod print;
+pub mod reference;
+pub mod schema;
+mod tree;
+mod value;
+mod zone;
+
+pub use duration::{DurationError, format_duration, parse_duration};
+pub use errors::{Origin, SettingsError, SettingsErrors};
+pub use loader::{Environment, Loader};
+pub use value::describe;
+
+use crate::api::settings::{Kind, Values};
+use crate::api::{Delta, Host, Protocol};
+use crate::protocol::calendar::{CalendarFormat, FormatError};
+use crate::protocol::daytime::{Daytime, DaytimeFormat};
+use crate::protocol::ntp::{Ntp, Symmetric, WhenUnsynchronised};
+use crate::protocol::text::Text;
+use crate::protocol::time::Time;
+use crate::sources::{self, BuiltSource};
+use chrono_tz::Tz;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+/// The default settings file, as it stands in the root of the project.
+pub const DEFAULT_FILE: &str = include_str!("../../settings.toml");
+
+/// Everything that can be set, checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Threads that serve; 0 is one for each CPU of the affinity mask. At most
+    /// 1024.
+    pub threads: usize,
+    /// Datagrams in one system call at most, 1 to 64.
+    pub batch: usize,
+    /// A request that waited longer is dropped; `None` never drops.
+    pub max_queue_delay: Option<Delta>,
+    /// What to serve where; at least one.
+    pub listeners: Vec<ListenerSettings>,
+    /// The time sources, by their names.
+    pub sources: BTreeMap<String, SourceSettings>,
+}
+
+/// One `[[listeners]]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListenerSettings {
+    /// What is spoken here.
+    pub protocol: ProtocolSettings,
+    /// Where; port 0 is any free one.
+    pub address: SocketAddr,
+    /// The name of the time source: one of [`Settings::sources`].
+    pub source: String,
+    /// Responders on each shard, 1 to 64.
+    pub responders: usize,
+    /// Threads of their own for the responders, 0 to 64; 0 keeps them on the
+    /// shard's.
+    pub responder_threads: usize,
+    /// The socket's receive buffer in octets, 4096 to 1 GiB.
+    pub receive_buffer: usize,
+    /// Whether to bind an address that is not up yet.
+    pub freebind: bool,
+    /// The only interface to listen on.
+    pub interface: Option<String>,
+}
+
+/// A protocol with its settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProtocolSettings {
+    /// The time as text.
+    Text {
+        /// chrono's strftime.
+        format: String,
+        /// The zone of the time given.
+        timezone: Tz,
+    },
+    /// RFC 867.
+    Daytime {
+        /// How the line is written.
+        format: DaytimeFormat,
+        /// The zone of the time given.
+        timezone: Tz,
+    },
+    /// RFC 868.
+    Time,
+    /// RFC 5905.
+    Ntp(Ntp),
+}
+
+/// One `[sources.NAME]`.
+#[derive(Debug, Clone)]
+pub struct SourceSettings {
+    /// What kind of source it is.
+    pub kind: &'static Kind,
+    /// Its values, checked against the kind's declaration.
+    pub values: Values,
+}
+
+impl PartialEq for SourceSettings {
+    /// Kinds are the same when their names are.
+    fn eq(&self, other: &Self) -> bool {
+        self.kind.name == other.kind.name && self.values == other.values
+    }
+}
+
+impl Eq for SourceSettings {}
+
+impl Settings {
+    /// The settings of `file` with `environment` over it; without a file those
+    /// of `settings.toml` in the current folder, or the built-in ones.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them.
+    pub fn load(file: Option<&Path>, environment: Environment) -> Result<Self, SettingsErrors> {
+        Loader::file(file).environment(environment).load()
+    }
+
+    /// The settings that `text` says, without any environment; errors call it
+    /// `<text>`.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them.
+    pub fn from_toml(text: &str) -> Result<Self, SettingsErrors> {
+        Loader::text("", text).load()
+    }
+
+    /// The sources that no listener serves.
+    pub fn unused_sources(&self) -> impl Iterator<Item = &str> {
+        self.sources.keys().map(String::as_str).filter(|name| {
+            !self
+                .listeners
+                .iter()
+                .any(|listener| listener.source == *name)
+        })
+    }
+
+    /// The settings as TOML, with every default filled in; reads back as the
+    /// same settings.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        print::settings(self)
+    }
+
+    /// Builds every source on `host`. `file` is how errors call the settings:
+    /// [`Loader::name`].
+    ///
+    /// # Errors
+    /// The values that are each accepted but cannot stand together.
+    pub fn build_sources(
+        &self,
+        host: &Host,
+        file: &str,
+    ) -> Result<BTreeMap<String, BuiltSource>, SettingsErrors> {
+        let mut built = BTreeMap::new();
+        let mut errors = Vec::new();
+        for (name, source) in &self.sources {
+            match sources::build(source, host) {
+                Ok(source) => {
+                    built.insert(name.clone(), source);
+                }
+                Err(problem) => errors.push(SettingsError::Rejected {
+                    origin: Origin::File {
+                        name: file.to_owned(),
+                        line: None,
+                    },
+                    key: format!("sources.{name}.{}", problem.key),
+                    value: source
+                        .values
+                        .get(problem.key)
+                        .map_or_else(|| "(absent)".to_owned(), value::toml),
+                    problem: problem.text,
+                }),
+            }
+        }
+        if errors.is_empty() {
+            Ok(built)
+        } else {
+            Err(SettingsErrors::of(errors))
+        }
+    }
+
+    /// The types of values that passed the walk.
+    fn from_values(
+        top: &Values,
+        listeners: &[check::Listener<'_>],
+        sources: BTreeMap<String, SourceSettings>,
+    ) -> Self {
+        let max_queue_delay = top.duration("max_queue_delay");
+        Self {
+            threads: count(top, "threads"),
+            batch: count(top, "batch"),
+            max_queue_delay: (max_queue_delay > Delta::ZERO).then_some(max_queue_delay),
+            listeners: listeners
+                .iter()
+                .map(|listener| ListenerSettings::from_values(&listener.values))
+                .collect(),
+            sources,
+        }
+    }
+}
+
+impl ListenerSettings {
+    fn from_values(values: &Values) -> Self {
+        Self {
+            protocol: ProtocolSettings::from_values(&values.text(schema::PROTOCOL), values),
+            address: values.socket_address("address"),
+            source: values.text("source"),
+            responders: count(values, "responders"),
+            responder_threads: count(values, "responder_threads"),
+            receive_buffer: count(values, "receive_buffer"),
+            freebind: values.flag("freebind"),
+            interface: values.find_text("interface"),
+        }
+    }
+}
+
+impl ProtocolSettings {
+    /// What stands in the settings as `protocol`.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Text { .. } => "text",
+            Self::Daytime { .. } => "daytime",
+            Self::Time => "time",
+            Self::Ntp(_) => "ntp",
+        }
+    }
+
+    /// The protocol itself, ready to respond.
+    ///
+    /// # Errors
+    /// [`FormatError`] for a format that cannot be used. Settings that were
+    /// read have been through this.
+    pub fn build(&self) -> Result<Arc<dyn Protocol>, FormatError> {
+        Ok(match self {
+            Self::Text { format, timezone } => {
+                Arc::new(Text::new(CalendarFormat::new(format, *timezone)?))
+            }
+            Self::Daytime { format, timezone } => {
+                Arc::new(Daytime::new(format.clone(), *timezone)?)
+            }
+            Self::Time => Arc::new(Time),
+            Self::Ntp(ntp) => Arc::new(*ntp),
+        })
+    }
+
+    /// The settings of the protocol `name`, whose keys are all there.
+    fn from_values(name: &str, values: &Values) -> Self {
+        match name {
+            "text" => Self::Text {
+                format: values.text("format"),
+                timezone: zone_of(values),
+            },
+            "daytime" => Self::Daytime {
+                format: match values.text("format").as_str() {
+                    schema::RFC867 => DaytimeFormat::Rfc867,
+                    schema::SMTP => DaytimeFormat::Smtp,
+                    format => DaytimeFormat::Strftime(format.to_owned()),
+                },
+                timezone: zone_of(values),
+            },
+            "time" => Self::Time,
+            _ => Self::Ntp(Ntp {
+                symmetric: match values.text("symmetric").as_str() {
+                    "reply" => Symmetric::Reply,
+                    _ => Symmetric::Drop,
+                },
+                unsynchronised: match values.text("unsynchronised").as_str() {
+                    "zero" => WhenUnsynchronised::Zero,
+                    "silent" => WhenUnsynchronised::Silent,
+                    _ => WhenUnsynchronised::Alarm,
+                },
+                crypto_nak: values.flag("crypto_nak"),
+            }),
+        }
+    }
+}
+
+/// A whole number that counts things.
+fn count(values: &Values, key: &str) -> usize {
+    usize::try_from(values.integer(key)).expect("the declared range begins at 0 or above")
+}
+
+fn zone_of(values: &Values) -> Tz {
+    values
+        .text("timezone")
+        .parse()
+        .expect("the value of a time zone is the name of one")
+}

@@ -1,0 +1,110 @@
+//! Settings as TOML that reads back as the same settings.
+
+use super::schema::{self, KIND, LISTENER, TOP};
+use super::value::toml;
+use super::{ListenerSettings, ProtocolSettings, Settings};
+use crate::api::Delta;
+use crate::api::settings::{Default, Key, Value};
+use crate::protocol::daytime::DaytimeFormat;
+use crate::protocol::ntp::{Symmetric, WhenUnsynchronised};
+use std::fmt::Write;
+
+/// The whole file.
+pub(super) fn settings(settings: &Settings) -> String {
+    let mut out = String::new();
+    for key in TOP {
+        line(&mut out, key, top_value(settings, key.name).as_ref());
+    }
+    for (name, source) in &settings.sources {
+        heading(&mut out, &format!("[sources.{name}]"));
+        line(&mut out, &KIND, Some(&text(source.kind.name)));
+        for key in source.kind.keys {
+            line(&mut out, key, source.values.get(key.name));
+        }
+    }
+    for listener in &settings.listeners {
+        heading(&mut out, "[[listeners]]");
+        let own = schema::protocol(listener.protocol.name()).map_or(&[][..], |own| own.keys);
+        for key in LISTENER.iter().chain(own) {
+            line(&mut out, key, listener_value(listener, key.name).as_ref());
+        }
+    }
+    out
+}
+
+fn heading(out: &mut String, heading: &str) {
+    push(out, format_args!("\n{heading}\n"));
+}
+
+/// The key with its value, or a comment that says what its absence means.
+fn line(out: &mut String, key: &Key, value: Option<&Value>) {
+    match (value, key.default) {
+        (Some(value), _) => push(out, format_args!("{} = {}\n", key.name, toml(value))),
+        (None, Default::Absent(meaning)) => {
+            push(out, format_args!("# {} is absent: {meaning}\n", key.name));
+        }
+        (None, _) => {}
+    }
+}
+
+fn push(out: &mut String, arguments: std::fmt::Arguments<'_>) {
+    out.write_fmt(arguments)
+        .expect("a String takes all that is written");
+}
+
+fn text(text: &str) -> Value {
+    Value::Text(text.to_owned())
+}
+
+fn number(number: usize) -> Value {
+    Value::Integer(i64::try_from(number).unwrap_or(i64::MAX))
+}
+
+fn top_value(settings: &Settings, key: &str) -> Option<Value> {
+    Some(match key {
+        "threads" => number(settings.threads),
+        "batch" => number(settings.batch),
+        "max_queue_delay" => Value::Duration(settings.max_queue_delay.unwrap_or(Delta::ZERO)),
+        _ => return None,
+    })
+}
+
+fn listener_value(listener: &ListenerSettings, key: &str) -> Option<Value> {
+    Some(match key {
+        "protocol" => text(listener.protocol.name()),
+        "address" => Value::SocketAddress(listener.address),
+        "source" => text(&listener.source),
+        "responders" => number(listener.responders),
+        "responder_threads" => number(listener.responder_threads),
+        "receive_buffer" => number(listener.receive_buffer),
+        "freebind" => Value::Flag(listener.freebind),
+        "interface" => text(listener.interface.as_deref()?),
+        _ => return protocol_value(&listener.protocol, key),
+    })
+}
+
+fn protocol_value(protocol: &ProtocolSettings, key: &str) -> Option<Value> {
+    Some(match (protocol, key) {
+        (ProtocolSettings::Text { format, .. }, "format") => text(format),
+        (ProtocolSettings::Daytime { format, .. }, "format") => text(match format {
+            DaytimeFormat::Rfc867 => schema::RFC867,
+            DaytimeFormat::Smtp => schema::SMTP,
+            DaytimeFormat::Strftime(format) => format,
+        }),
+        (
+            ProtocolSettings::Text { timezone, .. } | ProtocolSettings::Daytime { timezone, .. },
+            "timezone",
+        ) => text(timezone.name()),
+        (ProtocolSettings::Ntp(ntp), "symmetric") => text(match ntp.symmetric {
+            Symmetric::Drop => "drop",
+            Symmetric::Reply => "reply",
+        }),
+        (ProtocolSettings::Ntp(ntp), "unsynchronised") => text(match ntp.unsynchronised {
+            WhenUnsynchronised::Alarm => "alarm",
+            WhenUnsynchronised::Zero => "zero",
+            WhenUnsynchronised::Silent => "silent",
+        }),
+        (ProtocolSettings::Ntp(ntp), "crypto_nak") => Value::Flag(ntp.crypto_nak),
+        _ => return None,
+    })
+}

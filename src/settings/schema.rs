@@ -1,0 +1,192 @@
+//! The settings there are: the top level, listeners and protocols, declared
+//! with the same [`Key`] as the kinds of time source.
+//!
+//! The declarations are all there is: the walk over the file, the defaults,
+//! the errors, `timeball check`, `timeball sources` and `docs/settings.md`
+//! come from them.
+
+use crate::api::Delta;
+use crate::api::settings::{Accepts, Default, Key};
+use crate::protocol::text::DEFAULT_FORMAT;
+
+/// The keys above all tables.
+pub const TOP: &[Key] = &[
+    Key {
+        name: "threads",
+        accepts: Accepts::Integer { min: 0, max: 1024 },
+        default: Default::Is("0"),
+        help: "threads that serve (shards); 0 is one for each CPU the process may use",
+    },
+    Key {
+        name: "batch",
+        accepts: Accepts::Integer { min: 1, max: 64 },
+        default: Default::Is("64"),
+        help: "datagrams taken from a socket, and replies sent, in one system call at most",
+    },
+    Key {
+        name: "max_queue_delay",
+        accepts: Accepts::Duration {
+            min: Delta::ZERO,
+            max: Delta::MAX,
+        },
+        default: Default::Is("50ms"),
+        help: "a request that waited longer is dropped, because a late answer is a wrong answer; 0 never drops",
+    },
+];
+
+/// The key of a listener that says what else there is.
+pub const PROTOCOL: &str = "protocol";
+
+/// The keys of every `[[listeners]]`.
+pub const LISTENER: &[Key] = &[
+    Key {
+        name: PROTOCOL,
+        accepts: Accepts::OneOf(&["text", "daytime", "time", "ntp"]),
+        default: Default::Required,
+        help: "what is spoken here",
+    },
+    Key {
+        name: "address",
+        accepts: Accepts::SocketAddress,
+        default: Default::Required,
+        help: "where to listen; port 0 takes any free port, [::] takes IPv4 too",
+    },
+    Key {
+        name: "source",
+        accepts: Accepts::SourceName,
+        default: Default::Required,
+        help: "the time source to serve",
+    },
+    Key {
+        name: "responders",
+        accepts: Accepts::Integer { min: 1, max: 64 },
+        default: Default::Is("1"),
+        help: "responder actors on each thread; on a mock source always 1",
+    },
+    Key {
+        name: "responder_threads",
+        accepts: Accepts::Integer { min: 0, max: 64 },
+        default: Default::Is("0"),
+        help: "threads of their own for the responders, for a source that may block; 0 keeps them with the listener; on a mock source always 0",
+    },
+    Key {
+        name: "receive_buffer",
+        accepts: Accepts::Integer {
+            min: 4096,
+            max: 1 << 30,
+        },
+        default: Default::Is("1048576"),
+        help: "the socket's receive buffer in octets; the kernel's own default holds about 190 requests, a burst of 500 clients needs more; a larger one turns overload into late answers, which max_queue_delay drops",
+    },
+    Key {
+        name: "freebind",
+        accepts: Accepts::Flag,
+        default: Default::Is("false"),
+        help: "whether to bind an address that is not up yet",
+    },
+    Key {
+        name: "interface",
+        accepts: Accepts::Interface,
+        default: Default::Absent("every interface"),
+        help: "the only network interface to listen on",
+    },
+];
+
+/// The key of a source that says what else there is.
+pub const KIND: Key = Key {
+    name: "kind",
+    accepts: Accepts::Text,
+    default: Default::Required,
+    help: "what kind of time source it is",
+};
+
+const TIMEZONE: Key = Key {
+    name: "timezone",
+    accepts: Accepts::TimeZone,
+    default: Default::Is("local"),
+    help: "the zone of the time given; local is that of the variable TZ, else of the host",
+};
+
+/// A protocol and the keys that its listeners have beside those of
+/// [`LISTENER`].
+#[derive(Debug, Clone, Copy)]
+pub struct ProtocolSchema {
+    /// What stands in the settings as `protocol`.
+    pub name: &'static str,
+    /// One line: what it is.
+    pub summary: &'static str,
+    /// Its own keys.
+    pub keys: &'static [Key],
+}
+
+/// Every protocol.
+pub const PROTOCOLS: &[ProtocolSchema] = &[
+    ProtocolSchema {
+        name: "text",
+        summary: "`Send time` is answered with the time as text",
+        keys: &[
+            Key {
+                name: "format",
+                accepts: Accepts::Strftime { words: &[] },
+                default: Default::Is(DEFAULT_FORMAT),
+                help: "how the time is written",
+            },
+            TIMEZONE,
+        ],
+    },
+    ProtocolSchema {
+        name: "daytime",
+        summary: "any datagram is answered with one line of ASCII (RFC 867)",
+        keys: &[
+            Key {
+                name: "format",
+                accepts: Accepts::Strftime {
+                    words: &[RFC867, SMTP],
+                },
+                default: Default::Is(RFC867),
+                help: "how the line is written; rfc867 and smtp are the two that RFC 867 suggests",
+            },
+            TIMEZONE,
+        ],
+    },
+    ProtocolSchema {
+        name: "time",
+        summary: "any datagram is answered with the seconds since 1900, four octets (RFC 868)",
+        keys: &[],
+    },
+    ProtocolSchema {
+        name: "ntp",
+        summary: "NTP versions 1 to 4 (RFC 5905)",
+        keys: &[
+            Key {
+                name: "symmetric",
+                accepts: Accepts::OneOf(&["drop", "reply"]),
+                default: Default::Is("drop"),
+                help: "what a symmetric-active request (mode 1) gets",
+            },
+            Key {
+                name: "unsynchronised",
+                accepts: Accepts::OneOf(&["alarm", "zero", "silent"]),
+                default: Default::Is("alarm"),
+                help: "what a client gets while the source is not synchronised: the time with the alarm, the alarm without a time, or nothing",
+            },
+            Key {
+                name: "crypto_nak",
+                accepts: Accepts::Flag,
+                default: Default::Is("false"),
+                help: "whether a request with an unknown key gets a crypto-NAK; false drops it",
+            },
+        ],
+    },
+];
+
+/// The word for the first format of RFC 867.
+pub(super) const RFC867: &str = "rfc867";
+/// The word for the second format of RFC 867.
+pub(super) const SMTP: &str = "smtp";
+
+/// The protocol of this name.
+#[must_use]
+pub fn protocol(name: &str) -> Option<&'static ProtocolSchema> {
+    PROTOCOLS.iter().find(|protocol| protocol.name == name)
+}
