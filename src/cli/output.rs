@@ -1,0 +1,18 @@
+//! Results go to stdout.
+
+use std::io::{self, ErrorKind, Write};
+use std::process::ExitCode;
+
+/// Prints `text` to stdout and gives `code`; a reader that has gone away
+/// (`timeball sources | head -1`) is no error.
+pub fn print(text: &str, code: ExitCode) -> ExitCode {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            // Nothing is left to try if stderr is gone as well.
+            let _ = writeln!(io::stderr(), "timeball: cannot write to stdout: {error}");
+            ExitCode::FAILURE
+        }
+        _ => code,
+    }
+}
