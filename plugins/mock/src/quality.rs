@@ -37,7 +37,7 @@ pub(crate) const REFERENCE_TIMESTAMP: Key = Key {
     name: "reference_timestamp",
     accepts: Accepts::Instant,
     default: Default::Absent("start, or the time of the reading where that is earlier"),
-    help: "when the clock was last set; may lie in the future; 1900-01-01T00:00:00Z is zero on the wire",
+    help: "when the clock was last set; may lie in the future; 2036-02-07T06:28:16Z is zero on the wire",
 };
 
 pub(crate) const ROOT_DELAY: Key = Key {

@@ -1,11 +1,12 @@
 //! The mock as the settings describe it.
 
-use crate::{SECOND, START, read, serve, wall};
+use crate::{SECOND, START, read, serve};
 use std::io;
 use std::sync::Arc;
 use timeball_api::settings::{Value, Values};
 use timeball_api::{
-    Delta, Host, KernelClock, KernelState, LeapIndicator, Quality, ReferenceId, Timestamp,
+    Delta, Host, KernelClock, KernelState, LeapIndicator, NtpTimestamp, Quality, ReferenceId,
+    Timestamp,
 };
 use timeball_mock::{KIND, MockClock, clock};
 
@@ -153,17 +154,13 @@ fn a_word_that_is_no_way_to_advance_is_refused_by_name() {
 }
 
 #[test]
-fn the_first_moment_of_1900_is_zero_on_the_wire() {
-    // 1900-01-01T00:00:00Z, as the help of reference_timestamp promises.
-    let never = Timestamp::from_unix_seconds(-2_208_988_800);
-    assert!(timeball_api::NtpTimestamp::from(never).is_zero());
-    let (clock, _hands) = wall();
-    clock.set_quality(Quality {
-        reference_timestamp: Some(never),
-        ..clock.quality()
-    });
-    assert_eq!(
-        read(&clock.source()).quality.reference_timestamp,
-        Some(never)
-    );
+fn a_reference_timestamp_at_the_turn_of_an_era_is_zero_on_the_wire() {
+    // 2036-02-07T06:28:16Z, as the help of reference_timestamp promises.
+    let turn = Timestamp::from_unix_seconds(2_085_978_496);
+    assert!(NtpTimestamp::from(turn).is_zero());
+    let (host, _hands) = host();
+    let mut values = defaults();
+    values.insert("reference_timestamp", Value::Instant(turn));
+    let clock = clock(&values, &host).expect("these values build");
+    assert_eq!(clock.quality().reference_timestamp, Some(turn));
 }
