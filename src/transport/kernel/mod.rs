@@ -1,0 +1,143 @@
+//! The one module with `unsafe` in it: calls into the kernel that no safe
+//! library offers, behind interfaces that are safe.
+//!
+//! | what | why no library |
+//! |---|---|
+//! | [`Batch`] | `recvmmsg`/`sendmmsg` on headers that are built once and live as long as the batch |
+//! | `watch_readable` | tokio's registration asks for a promise about the descriptor |
+//! | `set_option`, `dropped_by_kernel` | socket options that socket2 does not know |
+//! | `adjtimex` | the kernel's clock state |
+
+#![expect(
+    unsafe_code,
+    reason = "calls into the kernel; every block says what keeps it sound"
+)]
+
+mod batch;
+mod control;
+mod name;
+mod shared;
+
+pub use batch::{Batch, Room, SendReport};
+
+use socket2::Socket;
+use std::io;
+use std::mem::{size_of, zeroed};
+use std::os::fd::AsRawFd;
+use std::ptr;
+use std::sync::Arc;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+/// Tells the reactor of this thread to watch `socket` for datagrams.
+///
+/// For reading only: a watch for writing would wake the thread for each reply
+/// that the network took.
+///
+/// # Errors
+/// The operating system's, when the reactor cannot take it.
+///
+/// # Panics
+/// Outside of a tokio runtime.
+pub(in crate::transport) fn watch_readable(
+    socket: Arc<Socket>,
+) -> io::Result<AsyncFd<Arc<Socket>>> {
+    // SAFETY: a `Socket` owns its descriptor, which is the same from its
+    // creation to its drop; the `Arc` keeps it alive as long as the watch.
+    let watched = unsafe { AsyncFd::register_with_interest(socket, Interest::READABLE) };
+    watched.map_err(io::Error::from)
+}
+
+/// A socket option whose value is a number.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::transport) enum SocketOption {
+    /// `SO_TIMESTAMPNS`: say when each datagram arrived.
+    Timestamps,
+    /// `SO_RXQ_OVFL`: say how many were dropped.
+    Drops,
+    /// `IP_PKTINFO`: say which address each datagram was sent to.
+    DestinationV4,
+    /// `IPV6_RECVPKTINFO`: the same for IPv6.
+    DestinationV6,
+    /// `SO_RCVBUFFORCE`: a receive buffer above the host's limit, for those
+    /// who may (CAP_NET_ADMIN).
+    ReceiveBufferForced,
+}
+
+/// Sets `option` of `socket` to `value`.
+///
+/// # Errors
+/// The operating system's.
+pub(in crate::transport) fn set_option(
+    socket: &Socket,
+    option: SocketOption,
+    value: i32,
+) -> io::Result<()> {
+    let (level, name) = match option {
+        SocketOption::Timestamps => (libc::SOL_SOCKET, libc::SO_TIMESTAMPNS),
+        SocketOption::Drops => (libc::SOL_SOCKET, libc::SO_RXQ_OVFL),
+        SocketOption::DestinationV4 => (libc::IPPROTO_IP, libc::IP_PKTINFO),
+        SocketOption::DestinationV6 => (libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO),
+        SocketOption::ReceiveBufferForced => (libc::SOL_SOCKET, libc::SO_RCVBUFFORCE),
+    };
+    // SAFETY: the option's value is an int, and the pointer and the length are
+    // those of one that lives through the call.
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            level,
+            name,
+            ptr::from_ref(&value).cast(),
+            size_of::<i32>() as libc::socklen_t,
+        )
+    };
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+/// How many datagrams the kernel has dropped on `socket` since it was made,
+/// modulo 2^32 (`SO_MEMINFO`).
+///
+/// # Errors
+/// The operating system's.
+pub(in crate::transport) fn dropped_by_kernel(socket: &Socket) -> io::Result<u32> {
+    /// The place of the count in the kernel's answer (linux/sock_diag.h).
+    const SK_MEMINFO_DROPS: usize = 8;
+    let mut answer = [0_u32; SK_MEMINFO_DROPS + 1];
+    let mut len = size_of_val(&answer) as libc::socklen_t;
+    // SAFETY: the kernel writes at most `len` octets into the array.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_MEMINFO,
+            answer.as_mut_ptr().cast(),
+            &mut len,
+        )
+    };
+    if result == 0 {
+        Ok(answer[SK_MEMINFO_DROPS])
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+/// The kernel's clock state: what `adjtimex(2)` returned (`TIME_OK` to
+/// `TIME_ERROR`) and its answer. Nothing is changed (`modes` is 0).
+///
+/// # Errors
+/// The operating system's, when a sandbox refuses the call.
+pub(crate) fn adjtimex() -> io::Result<(i32, libc::timex)> {
+    // SAFETY: a C structure of integers: all zero bits are a value.
+    let mut state: libc::timex = unsafe { zeroed() };
+    // SAFETY: the pointer is to a `timex` that lives through the call.
+    let result = unsafe { libc::adjtimex(&mut state) };
+    if result >= 0 {
+        Ok((result, state))
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
