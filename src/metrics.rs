@@ -1,0 +1,131 @@
+//! Counters: one line counts what came of a datagram.
+
+use crate::api::{DropReason, Outcome};
+use crate::transport::SendReport;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What one actor counts. Each actor has its own and is the only one to write
+/// to it, so counting costs no locked instruction; anybody may read.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub struct Counters {
+    received: AtomicU64,
+    replied: AtomicU64,
+    dropped: [AtomicU64; DropReason::COUNT],
+    send_failed: AtomicU64,
+    receive_errors: AtomicU64,
+    kernel_drops: AtomicU64,
+}
+
+/// Adds to a counter that only this thread writes to.
+fn add(counter: &AtomicU64, count: u64) {
+    counter.store(
+        counter.load(Ordering::Relaxed).wrapping_add(count),
+        Ordering::Relaxed,
+    );
+}
+
+impl Counters {
+    /// Counts one datagram and what came of it.
+    pub fn record(&self, outcome: Outcome) {
+        add(&self.received, 1);
+        if let Outcome::Drop(reason) = outcome {
+            add(&self.dropped[reason.index()], 1);
+        }
+    }
+
+    /// Counts the replies of a batch.
+    pub fn record_sends(&self, report: SendReport) {
+        add(&self.replied, report.sent as u64);
+        add(&self.send_failed, report.failed as u64);
+    }
+
+    /// Counts a receive that failed.
+    pub fn record_receive_error(&self) {
+        add(&self.receive_errors, 1);
+    }
+
+    /// Counts datagrams that the kernel dropped before they were received.
+    pub fn record_kernel_drops(&self, count: u64) {
+        add(&self.kernel_drops, count);
+    }
+
+    /// Adds these counters to `totals`.
+    pub fn add_to(&self, totals: &mut Totals) {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        totals.received += read(&self.received);
+        totals.replied += read(&self.replied);
+        for (total, counter) in totals.dropped.iter_mut().zip(&self.dropped) {
+            *total += read(counter);
+        }
+        totals.send_failed += read(&self.send_failed);
+        totals.receive_errors += read(&self.receive_errors);
+        totals.kernel_drops += read(&self.kernel_drops);
+    }
+}
+
+/// Counts summed over actors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Totals {
+    /// Datagrams that reached the server.
+    pub received: u64,
+    /// Replies that the kernel took.
+    pub replied: u64,
+    /// Datagrams without a reply, by [`DropReason::index`].
+    pub dropped: [u64; DropReason::COUNT],
+    /// Replies that the kernel did not take.
+    pub send_failed: u64,
+    /// Receives that failed.
+    pub receive_errors: u64,
+    /// Datagrams that the kernel dropped since the receive buffer was full.
+    pub kernel_drops: u64,
+}
+
+impl Totals {
+    /// How many datagrams were dropped for `reason`, whatever its details.
+    #[must_use]
+    pub fn dropped_for(&self, reason: DropReason) -> u64 {
+        self.dropped[reason.index()]
+    }
+}
+
+impl std::ops::AddAssign for Totals {
+    fn add_assign(&mut self, other: Self) {
+        self.received += other.received;
+        self.replied += other.replied;
+        for (total, count) in self.dropped.iter_mut().zip(other.dropped) {
+            *total += count;
+        }
+        self.send_failed += other.send_failed;
+        self.receive_errors += other.receive_errors;
+        self.kernel_drops += other.kernel_drops;
+    }
+}
+
+impl fmt::Display for Totals {
+    /// One line of `key=value`; reasons that never occurred are left out.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let dropped: u64 = self.dropped.iter().sum();
+        write!(
+            f,
+            "received={} replied={} dropped={dropped}",
+            self.received, self.replied
+        )?;
+        for (name, &count) in DropReason::NAMES.iter().zip(&self.dropped) {
+            if count > 0 {
+                write!(f, " {name}={count}")?;
+            }
+        }
+        for (name, count) in [
+            ("send_failed", self.send_failed),
+            ("receive_errors", self.receive_errors),
+            ("kernel_drops", self.kernel_drops),
+        ] {
+            if count > 0 {
+                write!(f, " {name}={count}")?;
+            }
+        }
+        Ok(())
+    }
+}

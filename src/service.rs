@@ -1,0 +1,157 @@
+//! One datagram in, one outcome out: a source, a protocol and admission, and no
+//! socket.
+//!
+//! The responder actor calls it; so do simulations, fuzzers and benchmarks, in
+//! virtual time.
+
+use crate::admission::Admission;
+use crate::api::{
+    Datagram, Delta, DropReason, Exchange, HostInstant, Outcome, Protocol, Source, Timestamp,
+    Unavailable,
+};
+use rand::Rng;
+use rand::rngs::SmallRng;
+use std::sync::Arc;
+
+/// What came of one datagram, and the time that was given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Served {
+    /// The reply, or why there is none.
+    pub outcome: Outcome,
+    /// The time that the reply tells; the epoch where there is none.
+    pub time: Timestamp,
+}
+
+impl From<DropReason> for Served {
+    fn from(reason: DropReason) -> Self {
+        Self {
+            outcome: Outcome::Drop(reason),
+            time: Timestamp::UNIX_EPOCH,
+        }
+    }
+}
+
+/// Answers datagrams of one protocol with the time of one source.
+#[derive(Clone)]
+pub struct Service {
+    protocol: Arc<dyn Protocol>,
+    source: Source,
+    admission: Admission,
+    max_queue_delay: Option<Delta>,
+    /// `None` under test time, where every bit is decided.
+    entropy: Option<SmallRng>,
+}
+
+impl Service {
+    /// A service without a limit to how long a datagram may have waited.
+    #[must_use]
+    pub fn new(protocol: Arc<dyn Protocol>, source: Source, admission: Admission) -> Self {
+        let entropy = (!source.test_time).then(rand::make_rng);
+        Self {
+            protocol,
+            source,
+            admission,
+            max_queue_delay: None,
+            entropy,
+        }
+    }
+
+    /// The same service for another actor: nothing is shared that changes, and
+    /// the random bits are others.
+    #[must_use]
+    pub fn another(&self) -> Self {
+        Self {
+            entropy: self.entropy.as_ref().map(|_| rand::make_rng()),
+            ..self.clone()
+        }
+    }
+
+    /// Drops a datagram that waited longer than `limit` by its kernel
+    /// timestamp: a late answer is a wrong answer. Without effect under test
+    /// time.
+    #[must_use]
+    pub fn with_max_queue_delay(self, limit: Option<Delta>) -> Self {
+        Self {
+            max_queue_delay: limit.filter(|_| !self.source.test_time),
+            ..self
+        }
+    }
+
+    /// The present moment on the clock of the source.
+    #[must_use]
+    pub fn now(&self) -> HostInstant {
+        self.source.clock.now()
+    }
+
+    /// The present moment again, a little after `base`.
+    #[must_use]
+    pub fn again(&self, base: HostInstant) -> HostInstant {
+        self.source.clock.again(base)
+    }
+
+    /// Serves one datagram, which was picked up at `now`, and writes its reply
+    /// to the front of `reply`.
+    ///
+    /// `head_start` is how long the reply will still wait for others to leave
+    /// before it; its transmit timestamp allows for that.
+    #[must_use]
+    pub fn serve(
+        &mut self,
+        datagram: &Datagram<'_>,
+        now: HostInstant,
+        head_start: Delta,
+        reply: &mut [u8],
+    ) -> Served {
+        match self.try_serve(datagram, now, head_start, reply) {
+            Ok(served) => served,
+            Err(reason) => reason.into(),
+        }
+    }
+
+    fn try_serve(
+        &mut self,
+        datagram: &Datagram<'_>,
+        now: HostInstant,
+        head_start: Delta,
+        reply: &mut [u8],
+    ) -> Result<Served, DropReason> {
+        self.admission.admit(datagram.peer)?;
+        if datagram.is_truncated && !self.protocol.ignores_payload() {
+            return Err(DropReason::Truncated);
+        }
+        let clock = &self.source.clock;
+        let picked_up = if clock.is_virtual() || self.source.may_block {
+            clock.again(now)
+        } else {
+            now
+        };
+        let arrived = datagram
+            .arrived
+            .map_or(picked_up, |stamp| clock.arrival(stamp, picked_up));
+        if self
+            .max_queue_delay
+            .is_some_and(|limit| picked_up.monotonic - arrived.monotonic > limit)
+        {
+            return Err(DropReason::Late);
+        }
+        let unavailable = |_: Unavailable| DropReason::Unavailable;
+        let receive = self.source.time.read(arrived).map_err(unavailable)?;
+        let leaving = clock.again(picked_up).later_by(head_start);
+        let transmit = self.source.time.read(leaving).map_err(unavailable)?;
+        let entropy = self.entropy.as_mut().map_or(0, SmallRng::next_u64);
+        let exchange = Exchange {
+            receive,
+            transmit,
+            entropy,
+            peer: datagram.peer,
+        };
+        let outcome = self.protocol.respond(datagram.payload, &exchange, reply);
+        if matches!(outcome, Outcome::Reply { .. }) {
+            clock.replied();
+        }
+        Ok(Served {
+            outcome,
+            time: transmit.time,
+        })
+    }
+}
