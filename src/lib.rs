@@ -1,3 +1,34 @@
-//! To come.
-pub mod protocol;
+//! timeball: a UDP time server, honest and fast for operators, dishonest on
+//! purpose for testers.
+//!
+//! A datagram's way, and where each step lives:
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`transport`] | takes batches of datagrams from the kernel and gives replies to it |
+//! | [`actors`] | a listener receives, responders answer, a supervisor starts and stops them |
+//! | [`service`] | serves one datagram: admission, two readings of the source, the protocol |
+//! | [`admission`] | decides who gets an answer at all |
+//! | [`protocol`] | bytes in, bytes out: text, daytime, time, NTP |
+//! | [`metrics`] | counts what came of each datagram |
+//!
+//! and around it:
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`host`] | the only reader of this machine's clocks |
+//! | [`api`] | the vocabulary that all of it speaks: the crate `timeball-api` |
+
+#[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
+compile_error!("timeball speaks to the Linux kernel, on 64-bit machines");
+
 pub use timeball_api as api;
+
+pub mod actors;
+pub mod admission;
+pub mod host;
+pub mod metrics;
+pub mod protocol;
+pub mod service;
+pub mod transport;
+
