@@ -361,12 +361,13 @@ impl<'t> Walk<'t> {
         };
         let Some(source) = found.sources.get(&name) else {
             if !found.broken.contains(&name) {
-                let names: Vec<&str> = found
+                let all: BTreeSet<&str> = found
                     .sources
                     .keys()
                     .chain(&found.broken)
                     .map(String::as_str)
                     .collect();
+                let names: Vec<&str> = all.into_iter().collect();
                 let problem = if names.is_empty() {
                     format!("there are no sources; write [sources.{name}] with a `kind`")
                 } else {
