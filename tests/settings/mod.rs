@@ -1,6 +1,7 @@
 //! Settings as a user meets them: a file, an environment, what comes of it
 //! and what is said when it is wrong.
 
+mod commands;
 mod files;
 mod layers;
 mod mutations;
