@@ -3,8 +3,9 @@
 
 use super::addresses::{Place, conflict};
 use super::errors::{Origin, SettingsError, SettingsErrors, alternatives, hint};
-use super::schema::{self, KIND, LISTENER, PROTOCOL, PROTOCOLS, ProtocolSchema, TOP};
-use super::tree::{Origins, Table, Tree};
+use super::schema::{self, KIND, LISTENER, PROTOCOL, ProtocolSchema, TOP};
+use super::strays::{self, Stray};
+use super::tree::{Origins, Table, Tree, is_plain};
 use super::value::{Given, Refusal, check, describe, is_source_name};
 use super::zone::{self, NoLocalZone};
 use super::{ProtocolSettings, Settings, SourceSettings};
@@ -15,24 +16,12 @@ use config::{Value, ValueKind};
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-const LISTENERS: &str = "listeners";
-const SOURCES: &str = "sources";
+/// The list of listeners.
+pub(super) const LISTENERS: &str = "listeners";
+/// The table of sources.
+pub(super) const SOURCES: &str = "sources";
 /// The kind whose requests are served in one order by one responder.
 const MOCK: &str = "mock";
-/// Other servers' words for keys of a listener.
-const OTHER_WORDS: &[(&str, &str)] = &[
-    ("port", "address"),
-    ("host", "address"),
-    ("ip", "address"),
-    ("bind", "address"),
-    ("listen", "address"),
-    ("type", "protocol"),
-    ("clock", "source"),
-    ("device", "interface"),
-    ("workers", "responders"),
-    ("tz", "timezone"),
-];
-
 /// The settings that `tree` says; `tz` is the variable `TZ`. `errors` are
 /// those that are known already.
 ///
@@ -60,17 +49,7 @@ pub(super) fn settle(
         &tree.root,
         &walk.file.clone(),
         &top_keys,
-        |key| match key {
-            LISTENERS | SOURCES => Stray::Known,
-            _ => {
-                let names: Vec<&str> = TOP
-                    .iter()
-                    .map(|key| key.name)
-                    .chain([LISTENERS, SOURCES])
-                    .collect();
-                Stray::Unknown(hint(key, &names))
-            }
-        },
+        strays::of_the_top,
     );
     let found = walk.sources(tree.root.get(SOURCES));
     let listeners = walk.listeners(tree.root.get(LISTENERS));
@@ -80,14 +59,6 @@ pub(super) fn settle(
         return Err(SettingsErrors::of(walk.errors));
     }
     Ok(Settings::from_values(&top, &listeners, found.sources))
-}
-
-/// What a key that is not declared is.
-enum Stray {
-    /// Looked at elsewhere.
-    Known,
-    /// An error, with what was probably meant.
-    Unknown(String),
 }
 
 /// A listener whose keys are checked one by one.
@@ -233,7 +204,9 @@ impl<'t> Walk<'t> {
             };
             let keys: Vec<&Key> = kind.keys.iter().collect();
             let origin = self.origin(value);
-            let values = self.table(&path, table, &origin, &keys, |key| stray_of_kind(kind, key));
+            let values = self.table(&path, table, &origin, &keys, |key| {
+                strays::of_kind(kind, key)
+            });
             if self.errors.len() > before {
                 found.broken.insert(name.clone());
             }
@@ -308,7 +281,7 @@ impl<'t> Walk<'t> {
         let keys: Vec<&Key> = LISTENER.iter().chain(own).collect();
         let origin = self.origin(value);
         let values = self.table(&path, table, &origin, &keys, |key| {
-            stray_of_protocol(protocol, key)
+            strays::of_protocol(protocol, key)
         });
         let listener = Listener {
             table,
@@ -451,57 +424,6 @@ impl<'t> Walk<'t> {
     }
 }
 
-fn stray_of_kind(kind: &Kind, key: &str) -> Stray {
-    if key == KIND.name {
-        return Stray::Known;
-    }
-    let names: Vec<&str> = kind
-        .keys
-        .iter()
-        .map(|key| key.name)
-        .chain([KIND.name])
-        .collect();
-    let others = KINDS
-        .iter()
-        .filter(|other| other.keys.iter().any(|other| other.name == key))
-        .map(|other| other.name);
-    Stray::Unknown(elsewhere("kind", others, kind.name).unwrap_or_else(|| hint(key, &names)))
-}
-
-fn stray_of_protocol(protocol: Option<&ProtocolSchema>, key: &str) -> Stray {
-    let others = PROTOCOLS
-        .iter()
-        .filter(|other| other.keys.iter().any(|other| other.name == key))
-        .map(|other| other.name);
-    let own = match protocol {
-        Some(protocol) => {
-            if let Some(hint) = elsewhere(PROTOCOL, others, protocol.name) {
-                return Stray::Unknown(hint);
-            }
-            protocol.keys
-        }
-        // Which keys it has cannot be told before its protocol is right.
-        None if others.count() > 0 => return Stray::Known,
-        None => &[],
-    };
-    if let Some((_, meant)) = OTHER_WORDS.iter().find(|(word, _)| *word == key) {
-        return Stray::Unknown(format!("did you mean `{meant}`?"));
-    }
-    let names: Vec<&str> = LISTENER.iter().chain(own).map(|key| key.name).collect();
-    Stray::Unknown(hint(key, &names))
-}
-
-/// That a key belongs to another kind or protocol, if it does.
-fn elsewhere<'a>(what: &str, others: impl Iterator<Item = &'a str>, this: &str) -> Option<String> {
-    let others: Vec<&str> = others.collect();
-    (!others.is_empty()).then(|| {
-        format!(
-            "it is a key of {what} {}, and this is `{this}`",
-            alternatives(others)
-        )
-    })
-}
-
 /// The full name of the listener at `index`.
 fn listener_path(index: usize) -> String {
     format!("{LISTENERS}[{index}]")
@@ -509,11 +431,7 @@ fn listener_path(index: usize) -> String {
 
 /// The full name of a key in a table; a key that is not plain in quotes.
 fn join(path: &str, key: &str) -> String {
-    let is_plain = !key.is_empty()
-        && key
-            .bytes()
-            .all(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'_' | b'-'));
-    let key = if is_plain {
+    let key = if is_plain(key) {
         key.to_owned()
     } else {
         format!("{key:?}")

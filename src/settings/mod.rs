@@ -9,11 +9,11 @@
 //! | module | what it does |
 //! |---|---|
 //! | `loader` | which file, environment and flags are read: [`Loader`] |
-//! | `tree` | the layers merged by the `config` crate, each value with its place |
+//! | `tree`, `variables` | the layers merged by the `config` crate, each value with its place |
 //! | [`schema`] | the declared keys of the top level, listeners and protocols |
-//! | `check` | the walk that collects every error |
+//! | `check`, `strays` | the walk that collects every error, and what an unknown key may have been |
 //! | `value`, `duration`, `zone`, `addresses` | what one value may be |
-//! | `print`, [`reference`] | settings as TOML, and the reference of all keys |
+//! | `print`, [`mod@reference`] | settings as TOML, and the reference of all keys |
 
 mod addresses;
 mod check;
@@ -23,8 +23,10 @@ mod loader;
 mod print;
 pub mod reference;
 pub mod schema;
+mod strays;
 mod tree;
 mod value;
+mod variables;
 mod zone;
 
 pub use duration::{DurationError, format_duration, parse_duration};
