@@ -7,6 +7,7 @@
 
 use super::calendar::{CalendarFormat, FormatError};
 use super::line;
+use super::ntp::header;
 use chrono_tz::Tz;
 use timeball_api::{DropReason, Exchange, Outcome, Protocol};
 
@@ -15,6 +16,9 @@ pub const REQUEST: &[u8] = b"";
 
 /// What ends the line. RFC 867.
 const LINE_END: &[u8] = b"\r\n";
+
+/// What ends a line that an NTP server might take for a request.
+const LINE_END_BEHIND_A_SPACE: &[u8] = b" \r\n";
 
 /// How the line is written. RFC 867 leaves it open and suggests two ways.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -32,6 +36,11 @@ pub enum DaytimeFormat {
 ///
 /// The line tells the time at which it leaves. An unsynchronised source is
 /// silent, since a line could not say so.
+///
+/// A line of one's own that would have 48 octets or more and a multiple of four
+/// ends with a space: with an `S` or a `#` in front (on Saturdays, for example)
+/// it is a request to an NTP server, whose reply this server would answer, and
+/// so on. No NTP packet has any other length.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Daytime {
     format: CalendarFormat,
@@ -81,12 +90,16 @@ impl Protocol for Daytime {
         if self.in_capitals {
             line.make_ascii_uppercase();
         }
-        let Some(end) = rest.get_mut(..LINE_END.len()) else {
+        let line_end = match len + LINE_END.len() {
+            len if len >= header::LEN && len.is_multiple_of(4) => LINE_END_BEHIND_A_SPACE,
+            _ => LINE_END,
+        };
+        let Some(end) = rest.get_mut(..line_end.len()) else {
             return Outcome::Drop(DropReason::ReplyTooLong);
         };
-        end.copy_from_slice(LINE_END);
+        end.copy_from_slice(line_end);
         Outcome::Reply {
-            len: len + LINE_END.len(),
+            len: len + line_end.len(),
         }
     }
 

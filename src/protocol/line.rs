@@ -1,8 +1,8 @@
 //! The client's end of the protocols that answer with a line of text.
 
 /// The most octets of a line that a client takes: as many as a server here
-/// ever sends, and the end of the line.
-const MAX_LEN: usize = super::calendar::MAX_LEN + 2;
+/// ever sends: a space and the end of the line stand behind the text.
+const MAX_LEN: usize = super::calendar::MAX_LEN + 3;
 
 /// Why a reply is not a line to show to people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -1,7 +1,9 @@
 //! The text protocol: `Send time` is answered with the time as text.
 //!
 //! Any other datagram gets silence, and no text of the time is the question:
-//! so two servers can never answer one another.
+//! so two servers can never answer one another. (An NTP server may take a long
+//! text that begins with the right letter for a request; its reply then gets
+//! silence.)
 
 use super::calendar::CalendarFormat;
 use super::line;
