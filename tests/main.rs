@@ -1,2 +1,7 @@
-//! To come.
+//! What a user of timeball sees, by subject. Each test starts what it needs on
+//! ports that the kernel chooses, so they run in any order and side by side.
+
+mod protocol;
+mod server;
 mod settings;
+mod support;
