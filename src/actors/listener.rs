@@ -1,5 +1,5 @@
-//! The actor that receives: it takes batches from a transport and gives each to
-//! a responder.
+//! The actor that receives: it takes batches from a transport and gives them to
+//! its responders.
 
 use super::mailbox::MailboxSender;
 use crate::api::{DropReason, HostClock, Outcome, Timestamp};
@@ -21,9 +21,7 @@ use tracing::warn;
 /// Receives for one listener on one shard.
 pub struct Listener {
     name: String,
-    responders: Vec<MailboxSender>,
-    /// The responder whose turn it is.
-    next: usize,
+    responders: MailboxSender,
     pool: BatchPool,
     counters: Arc<Counters>,
     kernel_drops: KernelDrops,
@@ -44,7 +42,7 @@ pub struct ListenerParts {
     /// What they come in.
     pub pool: BatchPool,
     /// Who answers them.
-    pub responders: Vec<MailboxSender>,
+    pub responders: MailboxSender,
     /// What the listener counts.
     pub counters: Arc<Counters>,
     /// The host's clocks: what arrived after the server was told to stop is
@@ -69,7 +67,6 @@ impl Listener {
             Self {
                 name: parts.name,
                 responders: parts.responders,
-                next: 0,
                 pool: parts.pool,
                 counters: parts.counters,
                 kernel_drops: KernelDrops::default(),
@@ -81,24 +78,12 @@ impl Listener {
         })
     }
 
-    /// Gives `batch` to a responder that is idle, or to the next one with room.
-    fn dispatch(&mut self, batch: PooledBatch) {
-        let count = self.responders.len();
-        let turns = |from: usize| (from..from + count).map(move |turn| turn % count);
-        let idle = turns(self.next).find(|&turn| self.responders[turn].is_idle());
-        let first = idle.unwrap_or(self.next);
-        let mut batch = batch;
-        for turn in turns(first) {
-            match self.responders[turn].try_send(batch) {
-                Ok(()) => {
-                    self.next = (turn + 1) % count;
-                    return;
-                }
-                Err(refused) => batch = refused,
+    /// Gives `batch` to the responders; what they have no room for is late.
+    fn dispatch(&self, batch: PooledBatch) {
+        if let Err(refused) = self.responders.try_send(batch) {
+            for _ in 0..refused.len() {
+                self.counters.record(Outcome::Drop(DropReason::Overload));
             }
-        }
-        for _ in 0..batch.len() {
-            self.counters.record(Outcome::Drop(DropReason::Overload));
         }
     }
 }

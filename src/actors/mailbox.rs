@@ -1,10 +1,15 @@
-//! The bounded mailbox between a listener and a responder.
+//! The bounded mailbox between a listener and its pool of responders.
+//!
+//! One queue serves the whole pool: whichever responder is free takes the next
+//! batch, so that one which is held up by its source holds up nothing but the
+//! batch in its hands.
 //!
 //! # Why not actix's own
 //! actix's costs two heap allocations a message, which at low load is two a
-//! datagram, and each clone of an address adds a slot to its bound. This one is
-//! a queue of fixed size that is allocated once; the responder takes it in as
-//! an actix stream.
+//! datagram; each clone of an address adds a slot to its bound; and it belongs
+//! to one actor, so batches would wait behind a blocked one while others are
+//! free. This one is a queue of fixed size that is allocated once, and that
+//! each responder takes in as an actix stream.
 
 use crate::transport::PooledBatch;
 use crossbeam_queue::ArrayQueue;
@@ -12,85 +17,107 @@ use futures_util::Stream;
 use futures_util::task::AtomicWaker;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 use std::task::{Context, Poll};
 
 struct Shared {
     queue: ArrayQueue<PooledBatch>,
-    receiver: AtomicWaker,
     is_closed: AtomicBool,
-    /// Batches in the queue and in the responder's hands.
-    load: AtomicUsize,
+    seats: Box<[Seat]>,
+    /// Responders that still take batches.
+    alive: AtomicUsize,
 }
 
-/// The listener's end. Dropping it ends the responder once its mailbox is empty.
+/// Where one responder waits.
+#[derive(Default)]
+struct Seat {
+    waker: AtomicWaker,
+    /// Set while the responder has nothing to do. Whoever clears it has to wake
+    /// the responder, or be it.
+    is_waiting: AtomicBool,
+}
+
+impl Shared {
+    /// Wakes one responder that has nothing to do, if there is one.
+    fn wake_one(&self) {
+        // With the fence in `poll_next`: either the batch that was just put in
+        // is seen by a responder on its way to wait, or that one is seen here.
+        fence(Ordering::SeqCst);
+        let waiting = |seat: &&Seat| seat.is_waiting.swap(false, Ordering::AcqRel);
+        if let Some(seat) = self.seats.iter().find(waiting) {
+            seat.waker.wake();
+        }
+    }
+
+    fn close(&self) {
+        self.is_closed.store(true, Ordering::SeqCst);
+        for seat in &self.seats {
+            seat.waker.wake();
+        }
+    }
+}
+
+/// The listener's end. Dropping it ends the responders once the mailbox is
+/// empty.
 pub struct MailboxSender(Arc<Shared>);
 
-/// The responder's end: a stream of batches.
+/// A responder's end: a stream of batches.
 pub struct MailboxReceiver {
     shared: Arc<Shared>,
-    /// Whether the batch that was last given out may still be in work.
-    in_hand: bool,
+    seat: usize,
 }
 
-/// A mailbox for `capacity` batches beside the one in work.
+/// A mailbox for `capacity` batches beside those in work, and an end of it for
+/// each of `responders`.
 #[must_use]
-pub fn mailbox(capacity: usize) -> (MailboxSender, MailboxReceiver) {
+pub fn mailbox(capacity: usize, responders: usize) -> (MailboxSender, Vec<MailboxReceiver>) {
     let shared = Arc::new(Shared {
         queue: ArrayQueue::new(capacity.max(1)),
-        receiver: AtomicWaker::new(),
         is_closed: AtomicBool::new(false),
-        load: AtomicUsize::new(0),
+        seats: (0..responders).map(|_| Seat::default()).collect(),
+        alive: AtomicUsize::new(responders),
     });
-    (
-        MailboxSender(Arc::clone(&shared)),
-        MailboxReceiver {
-            shared,
-            in_hand: false,
-        },
-    )
+    let receiver = |seat| MailboxReceiver {
+        shared: Arc::clone(&shared),
+        seat,
+    };
+    let receivers = (0..responders).map(receiver).collect();
+    (MailboxSender(shared), receivers)
 }
 
 impl MailboxSender {
     /// Puts `batch` into the mailbox without waiting.
     ///
     /// # Errors
-    /// Gives the batch back when the mailbox is full or its responder is gone.
+    /// Gives the batch back when the mailbox is full or every responder is gone.
     pub fn try_send(&self, batch: PooledBatch) -> Result<(), PooledBatch> {
         if self.0.is_closed.load(Ordering::Acquire) {
             return Err(batch);
         }
-        self.0.load.fetch_add(1, Ordering::Relaxed);
-        match self.0.queue.push(batch) {
-            Ok(()) => {
-                self.0.receiver.wake();
-                Ok(())
-            }
-            Err(batch) => {
-                self.0.load.fetch_sub(1, Ordering::Relaxed);
-                Err(batch)
-            }
-        }
-    }
-
-    /// Whether the responder has nothing to do.
-    #[must_use]
-    pub fn is_idle(&self) -> bool {
-        self.0.load.load(Ordering::Relaxed) == 0
+        self.0.queue.push(batch)?;
+        self.0.wake_one();
+        Ok(())
     }
 }
 
 impl Drop for MailboxSender {
     fn drop(&mut self) {
-        self.0.is_closed.store(true, Ordering::Release);
-        self.0.receiver.wake();
+        self.0.close();
     }
 }
 
 impl MailboxReceiver {
-    fn next(&mut self) -> Option<PooledBatch> {
+    /// Takes the next batch; if another waits behind it, has it taken too.
+    fn take(&self) -> Option<PooledBatch> {
+        let seat = &self.shared.seats[self.seat];
+        seat.is_waiting.store(false, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
         let batch = self.shared.queue.pop()?;
-        self.in_hand = true;
+        // The wake for a batch behind may have been spent on this responder,
+        // which is about to be busy.
+        if !self.shared.queue.is_empty() {
+            self.shared.wake_one();
+        }
         Some(batch)
     }
 }
@@ -98,28 +125,124 @@ impl MailboxReceiver {
 impl Stream for MailboxReceiver {
     type Item = PooledBatch;
 
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<PooledBatch>> {
-        if std::mem::take(&mut self.in_hand) {
-            self.shared.load.fetch_sub(1, Ordering::Relaxed);
-        }
-        if let Some(batch) = self.next() {
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<PooledBatch>> {
+        if let Some(batch) = self.take() {
             return Poll::Ready(Some(batch));
         }
-        self.shared.receiver.register(context.waker());
-        // One may have come, or the end, before the waker was in place.
-        let is_closed = self.shared.is_closed.load(Ordering::Acquire);
-        match self.next() {
+        let seat = &self.shared.seats[self.seat];
+        seat.waker.register(context.waker());
+        seat.is_waiting.store(true, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        // Read before the queue: what was put in before the end is taken.
+        let is_closed = self.shared.is_closed.load(Ordering::SeqCst);
+        if self.shared.queue.is_empty() {
+            return if is_closed {
+                Poll::Ready(None)
+            } else {
+                Poll::Pending
+            };
+        }
+        match self.take() {
             Some(batch) => Poll::Ready(Some(batch)),
-            None if is_closed => Poll::Ready(None),
-            None => Poll::Pending,
+            None => {
+                // Another responder was faster: wait after all.
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
         }
     }
 }
 
 impl Drop for MailboxReceiver {
     fn drop(&mut self) {
-        self.shared.is_closed.store(true, Ordering::Release);
-        // What is left goes home to its pool.
-        while self.shared.queue.pop().is_some() {}
+        if self.shared.alive.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.shared.close();
+            // What is left goes home to its pool.
+            while self.shared.queue.pop().is_some() {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transport::{BatchPool, Room};
+    use futures_util::StreamExt;
+    use futures_util::task::noop_waker;
+    use std::thread;
+
+    fn pool(count: usize) -> BatchPool {
+        BatchPool::new(
+            count,
+            1,
+            Room {
+                request: 1,
+                reply: 1,
+            },
+        )
+    }
+
+    fn take(pool: &BatchPool) -> PooledBatch {
+        let waker = noop_waker();
+        match pool.poll_take(&mut Context::from_waker(&waker)) {
+            Poll::Ready(batch) => batch,
+            Poll::Pending => panic!("a batch is at home"),
+        }
+    }
+
+    #[test]
+    fn a_full_mailbox_gives_the_batch_back() {
+        let pool = pool(3);
+        let (sender, _receivers) = mailbox(2, 1);
+        assert!(sender.try_send(take(&pool)).is_ok());
+        assert!(sender.try_send(take(&pool)).is_ok());
+        assert!(sender.try_send(take(&pool)).is_err());
+    }
+
+    #[test]
+    fn without_responders_nothing_is_taken_and_nothing_is_lost() {
+        let pool = pool(2);
+        let (sender, receivers) = mailbox(2, 2);
+        assert!(sender.try_send(take(&pool)).is_ok());
+        drop(receivers);
+        assert!(sender.try_send(take(&pool)).is_err());
+        let waker = noop_waker();
+        assert!(
+            pool.poll_all_home(&mut Context::from_waker(&waker))
+                .is_ready()
+        );
+    }
+
+    #[test]
+    fn every_batch_reaches_one_responder_whoever_sleeps_or_wakes() {
+        const COUNT: usize = 100_000;
+        let pool = pool(8);
+        let (sender, receivers) = mailbox(4, 3);
+        let taken: usize = thread::scope(|scope| {
+            let responders: Vec<_> = receivers
+                .into_iter()
+                .map(|receiver| scope.spawn(|| block_on(receiver.count())))
+                .collect();
+            for _ in 0..COUNT {
+                let mut batch = block_on(std::future::poll_fn(|context| pool.poll_take(context)));
+                while let Err(refused) = sender.try_send(batch) {
+                    batch = refused;
+                    thread::yield_now();
+                }
+            }
+            drop(sender);
+            responders
+                .into_iter()
+                .map(|responder| responder.join().expect("no panic"))
+                .sum()
+        });
+        assert_eq!(taken, COUNT);
+    }
+
+    fn block_on<F: Future>(future: F) -> F::Output {
+        tokio::runtime::Builder::new_current_thread()
+            .build()
+            .expect("a runtime")
+            .block_on(future)
     }
 }

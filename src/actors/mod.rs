@@ -12,7 +12,8 @@
 //! ```
 //!
 //! Shards share nothing: each has, for each listener, a socket of its own with
-//! the same address, a pool of batches and its responders. Responders move to
+//! the same address, a pool of batches and its responders, which share a mailbox.
+//! Responders move to
 //! threads of their own only for a source that may block.
 
 mod listener;

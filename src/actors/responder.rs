@@ -20,16 +20,30 @@ pub struct Responder {
     send_cost: SendCost,
 }
 
+/// What a [`Responder`] is made of.
+pub struct ResponderParts {
+    /// Where its batches come from; it stops when that is closed and empty.
+    pub mailbox: MailboxReceiver,
+    /// What it does with each datagram.
+    pub service: Service,
+    /// Where its replies go.
+    pub outbox: Arc<dyn Outbox>,
+    /// What it counts.
+    pub counters: Arc<Counters>,
+    /// What it logs.
+    pub log: ServedLog,
+}
+
 impl Responder {
-    /// A responder that answers what comes into `mailbox` and stops when that
-    /// is closed and empty.
-    pub fn start(
-        mailbox: MailboxReceiver,
-        service: Service,
-        outbox: Arc<dyn Outbox>,
-        counters: Arc<Counters>,
-        log: ServedLog,
-    ) {
+    /// Starts answering, on the arbiter of this thread.
+    pub fn start(parts: ResponderParts) {
+        let ResponderParts {
+            mailbox,
+            service,
+            outbox,
+            counters,
+            log,
+        } = parts;
         Self::create(|context| {
             Self::add_stream(mailbox, context);
             Self {

@@ -2,13 +2,13 @@
 //! away from the datagrams.
 
 use super::listener::{Drain, Listener, ListenerParts};
-use super::mailbox::{MailboxSender, mailbox};
-use super::responder::Responder;
+use super::mailbox::mailbox;
+use super::responder::{Responder, ResponderParts};
 use super::served_log::ServedLog;
 use crate::api::{HostClock, Upkeep};
 use crate::metrics::Counters;
 use crate::service::Service;
-use crate::transport::{BatchPool, Outbox, Room, Transport};
+use crate::transport::{BatchPool, Room, Transport};
 use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, ResponseFuture};
 use actix_rt::Arbiter;
 use futures_util::future::join_all;
@@ -31,8 +31,10 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Batches in flight where responders share the listener's thread: while one is
 /// answered, nothing is received.
 const BATCHES_ON_SHARD: usize = 2;
-/// Batches that wait for each responder with a thread of its own.
-const MAILBOX_OF_THREAD: usize = 2;
+/// Batches that wait for responders with threads of their own. The listener
+/// takes datagrams from the socket faster than a responder answers them, so in
+/// a burst most of these hold one datagram; about 10 KiB each.
+const MAILBOX_OF_THREADS: usize = 128;
 
 /// One listener on one shard, ready to be started.
 pub struct ListenerPlan {
@@ -184,28 +186,33 @@ fn start_on_this_thread(
     let mut counters = plan.counters.into_iter();
     let mut next_counters = || counters.next().unwrap_or_default();
     let listener_counters = next_counters();
+    let count = plan.responders.count();
     let in_mailbox = if threads.is_empty() {
         BATCHES_ON_SHARD
     } else {
-        MAILBOX_OF_THREAD
+        MAILBOX_OF_THREADS
     };
-    let count = plan.responders.count();
-    let mut responders = Vec::with_capacity(count);
-    for number in 0..count {
-        let start = ResponderStart {
+    let (responders, receivers) = mailbox(in_mailbox, count);
+    for (number, mailbox) in receivers.into_iter().enumerate() {
+        let responder = ResponderParts {
+            mailbox,
             service: plan.service.another(),
             outbox: Arc::clone(&outbox),
             counters: next_counters(),
             log: log.clone(),
         };
-        responders.push(start.on(threads.get(number), in_mailbox));
+        match threads.get(number) {
+            None => Responder::start(responder),
+            // A thread that is gone drops its end of the mailbox.
+            Some(thread) => drop(thread.spawn_fn(|| Responder::start(responder))),
+        }
     }
-    // With threads, the mailboxes are the bound: one more batch than they and
-    // the responders hold, so that what does not fit is seen and counted.
+    // With threads, the mailbox is the bound: one batch more than it and the
+    // responders hold, so that what does not fit is seen and counted.
     let batches = if threads.is_empty() {
         BATCHES_ON_SHARD
     } else {
-        count * (MAILBOX_OF_THREAD + 1) + 1
+        in_mailbox + count + 1
     };
     let pool = BatchPool::new(batches, plan.batch, plan.room);
     let parts = ListenerParts {
@@ -217,29 +224,6 @@ fn start_on_this_thread(
         clock,
     };
     Ok(Listener::start(parts))
-}
-
-/// What a responder needs, on its way to its thread.
-struct ResponderStart {
-    service: Service,
-    outbox: Arc<dyn Outbox>,
-    counters: Arc<Counters>,
-    log: ServedLog,
-}
-
-impl ResponderStart {
-    fn on(self, thread: Option<&actix_rt::ArbiterHandle>, in_mailbox: usize) -> MailboxSender {
-        let (sender, receiver) = mailbox(in_mailbox);
-        let start = move || {
-            Responder::start(receiver, self.service, self.outbox, self.counters, self.log);
-        };
-        match thread {
-            None => start(),
-            // A thread that is gone closes the mailbox, which the listener sees.
-            Some(thread) => drop(thread.spawn_fn(start)),
-        }
-        sender
-    }
 }
 
 /// Starts a thread with a reactor, under `name`, pinned to `cpu` if one is given.

@@ -53,7 +53,8 @@ pub trait HostClock: Send + Sync {
     /// This moment again, shortly after `base` was taken from the same clock.
     ///
     /// Cheaper than [`now`](Self::now) where one clock can be carried by the
-    /// other over the time of a batch; never earlier than `base`.
+    /// other over the time of a batch. Never earlier than `base`, except on a
+    /// virtual clock that a test has moved back.
     fn again(&self, base: HostInstant) -> HostInstant {
         let _ = base;
         self.now()
