@@ -9,6 +9,7 @@
 //! | [`actors`] | a listener receives, responders answer, a supervisor starts and stops them |
 //! | [`service`] | serves one datagram: admission, two readings of the source, the protocol |
 //! | [`admission`] | decides who gets an answer at all |
+//! | [`sources`] | the table of the kinds of time source; each is a crate in `plugins/` |
 //! | [`protocol`] | bytes in, bytes out: text, daytime, time, NTP |
 //! | [`metrics`] | counts what came of each datagram |
 //!
@@ -16,6 +17,9 @@
 //!
 //! | module | what it does |
 //! |---|---|
+//! | [`server`] | a whole server from its settings, as `timeball serve` runs it and as a test starts it |
+//! | [`settings`] | `settings.toml`, checked whole and turned into types |
+//! | [`client`] | asks servers for the time, and judges what they answer |
 //! | [`host`] | the only reader of this machine's clocks |
 //! | [`api`] | the vocabulary that all of it speaks: the crate `timeball-api` |
 
@@ -29,6 +33,11 @@ pub mod admission;
 pub mod host;
 pub mod metrics;
 pub mod protocol;
+pub mod server;
 pub mod service;
+pub mod settings;
+pub mod sources;
 pub mod transport;
 
+pub use server::{RunningServer, Server, StartError};
+pub use settings::Settings;

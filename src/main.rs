@@ -1,2 +1,9 @@
-//! To come.
-fn main() {}
+//! The `timeball` command.
+
+mod cli;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::run()
+}

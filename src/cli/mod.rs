@@ -1,0 +1,65 @@
+//! The command line: one file a subcommand.
+//!
+//! Results go to stdout, logs and errors to stderr. Exit codes are those of
+//! each subcommand; 2 always means that the command line or the settings are at
+//! fault.
+
+mod check;
+mod output;
+mod serve;
+mod settings;
+mod sources;
+
+use clap::{ArgAction, Parser, Subcommand};
+use std::io::{self, IsTerminal};
+use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
+
+/// A UDP time server, honest and fast for operators, dishonest on purpose for
+/// testers.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true)]
+struct Arguments {
+    /// Say more in the log; for `serve`, one line for each request served
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    verbose: u8,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Serve(serve::Args),
+    Check(check::Args),
+    Settings(settings::Args),
+    Sources(sources::Args),
+}
+
+/// Runs the subcommand that the command line names.
+pub fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    start_log(arguments.verbose);
+    match arguments.command {
+        Command::Serve(args) => serve::run(&args),
+        Command::Check(args) => check::run(&args),
+        Command::Settings(args) => settings::run(&args),
+        Command::Sources(args) => sources::run(&args),
+    }
+}
+
+/// Logs to stderr; `RUST_LOG` overrides what `-v` says.
+fn start_log(verbose: u8) {
+    let level = match verbose {
+        0 => "info",
+        1 => "timeball=debug,info",
+        _ => "timeball=trace,debug",
+    };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_unset| EnvFilter::new(level));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .with_target(false)
+        .init();
+}

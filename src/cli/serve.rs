@@ -1,0 +1,119 @@
+//! `timeball serve`: answers until SIGINT or SIGTERM.
+
+use futures_util::future::select;
+use serde::Serialize;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::process::ExitCode;
+use timeball::server::BoundListener;
+use timeball::settings::{Environment, Loader, SettingsErrors};
+use timeball::{Server, Settings, StartError};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::info;
+
+/// Serve the time
+///
+/// Exit codes: 0 after SIGINT or SIGTERM; 1 when a listener could not be
+/// started; 2 when the settings are wrong.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The settings [default: settings.toml in this folder, or what `timeball
+    /// settings` prints]
+    #[arg(long, value_name = "FILE")]
+    settings: Option<PathBuf>,
+
+    /// How many threads serve; 0 means one for each CPU [overrides `threads`]
+    #[arg(long, value_name = "N")]
+    threads: Option<u16>,
+
+    /// Write the bound addresses to FILE as JSON once every listener is bound
+    #[arg(long, value_name = "FILE")]
+    ports_file: Option<PathBuf>,
+}
+
+/// Runs the subcommand.
+pub fn run(args: &Args) -> ExitCode {
+    let settings = match load(args) {
+        Ok(settings) => settings,
+        Err(errors) => {
+            eprintln!("{errors}");
+            return ExitCode::from(2);
+        }
+    };
+    match actix_rt::System::new().block_on(serve(settings, args.ports_file.as_deref())) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum ServeError {
+    #[error(transparent)]
+    Start(#[from] StartError),
+    #[error("--ports-file {}: {error}", .file.display())]
+    PortsFile { file: PathBuf, error: io::Error },
+    #[error("signals cannot be received: {0}")]
+    Signals(#[from] io::Error),
+}
+
+impl ServeError {
+    fn exit_code(&self) -> u8 {
+        match self {
+            Self::Start(error) if error.is_about_settings() => 2,
+            _ => 1,
+        }
+    }
+}
+
+async fn serve(settings: Settings, ports_file: Option<&Path>) -> Result<(), ServeError> {
+    // Before anything is bound: a signal that comes early is not lost.
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let server = Server::new(settings).launch().await?;
+    if let Some(file) = ports_file
+        && let Err(error) = write_ports(file, server.listeners())
+    {
+        server.stop().await;
+        return Err(ServeError::PortsFile {
+            file: file.to_owned(),
+            error,
+        });
+    }
+    select(pin!(interrupt.recv()), pin!(terminate.recv())).await;
+    let totals = server.stop().await;
+    info!("stopped {totals}");
+    Ok(())
+}
+
+/// What `--ports-file` holds.
+#[derive(Serialize)]
+struct Ports<'a> {
+    listeners: &'a [BoundListener],
+}
+
+/// Writes the file beside its place and moves it there, so that whoever waits
+/// for it never sees half of it.
+fn write_ports(file: &Path, listeners: &[BoundListener]) -> io::Result<()> {
+    let mut text = serde_json::to_string(&Ports { listeners })?;
+    text.push('\n');
+    let mut beside = file.as_os_str().to_owned();
+    beside.push(format!(".{}", std::process::id()));
+    std::fs::write(&beside, text)?;
+    std::fs::rename(&beside, file).inspect_err(|_| {
+        // What is left behind is of no use to anybody.
+        let _ = std::fs::remove_file(&beside);
+    })
+}
+
+/// The settings: the file, the environment over it, the flags over both.
+fn load(args: &Args) -> Result<Settings, SettingsErrors> {
+    let mut loader = Loader::file(args.settings.as_deref()).environment(Environment::of_process());
+    if let Some(threads) = args.threads {
+        loader = loader.set("threads", threads, "--threads");
+    }
+    loader.load()
+}

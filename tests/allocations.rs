@@ -1,0 +1,128 @@
+//! Nothing is allocated per datagram: counted in a running server, over real
+//! sockets, after its first 10,000 datagrams.
+//!
+//! A test target of its own, as the counting allocator is the whole process's.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::net::UdpSocket;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use timeball::{Server, Settings};
+
+struct Counting;
+
+static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+
+#[expect(
+    unsafe_code,
+    reason = "an allocator is unsafe to implement; this one only counts"
+)]
+// SAFETY: every call goes to the system's allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the caller's promises are the system allocator's.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: as above.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: as above.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// The four protocols, and one whose responder has a thread of its own.
+const SETTINGS: &str = "
+max_queue_delay = '10s'
+[sources.wall]
+kind = 'monotonic-offset'
+
+[[listeners]]
+protocol = 'text'
+address = '127.0.0.1:0'
+source = 'wall'
+timezone = 'Europe/Paris'
+
+[[listeners]]
+protocol = 'daytime'
+address = '127.0.0.1:0'
+source = 'wall'
+timezone = 'America/New_York'
+
+[[listeners]]
+protocol = 'time'
+address = '[::1]:0'
+source = 'wall'
+
+[[listeners]]
+protocol = 'ntp'
+address = '0.0.0.0:0'
+source = 'wall'
+
+[[listeners]]
+protocol = 'ntp'
+address = '127.0.0.1:0'
+source = 'wall'
+responder_threads = 1
+";
+
+/// Asks `count` times, `window` requests at a time, and allocates nothing.
+fn ask(socket: &UdpSocket, request: &[u8], count: usize, window: usize) {
+    let mut reply = [0; 2048];
+    for _ in 0..count / window {
+        for _ in 0..window {
+            socket.send(request).unwrap();
+        }
+        for _ in 0..window {
+            socket.recv(&mut reply).unwrap();
+        }
+    }
+}
+
+#[test]
+fn nothing_is_allocated_per_datagram() {
+    let settings = Settings::from_toml(SETTINGS).unwrap_or_else(|errors| panic!("{errors}"));
+    let server = Server::new(settings)
+        .start()
+        .unwrap_or_else(|error| panic!("{error}"));
+    let mut ntp = [0; 48];
+    ntp[0] = 0x23;
+    let questions: [&[u8]; 5] = [b"Send time", b"", b"", &ntp, &ntp];
+    for (listener, question) in questions.into_iter().enumerate() {
+        let mut address = server.address(listener);
+        if address.ip().is_unspecified() {
+            address.set_ip([127, 0, 0, 1].into());
+        }
+        let socket = UdpSocket::bind(if address.is_ipv4() {
+            "127.0.0.1:0"
+        } else {
+            "[::1]:0"
+        })
+        .unwrap();
+        socket
+            .set_read_timeout(Some(Duration::from_secs(20)))
+            .unwrap();
+        socket.connect(address).unwrap();
+        // One at a time, and in batches.
+        ask(&socket, question, 5_000, 1);
+        ask(&socket, question, 6_000, 30);
+        let before = ALLOCATIONS.load(Ordering::Relaxed);
+        ask(&socket, question, 5_000, 1);
+        ask(&socket, question, 15_000, 30);
+        let allocated = ALLOCATIONS.load(Ordering::Relaxed) - before;
+        assert_eq!(
+            allocated, 0,
+            "allocations in 20,000 datagrams of listener {listener}"
+        );
+    }
+    assert_eq!(server.stop().replied, 5 * 31_000);
+}

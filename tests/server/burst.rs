@@ -1,0 +1,107 @@
+//! Many clients at once.
+
+use crate::support::{PATIENCE, client_of, mark_of, ntp_request, receive, serve};
+use std::collections::HashSet;
+
+/// The four protocols on the honest clock of this host.
+pub const FOUR: &str = "
+[sources.wall]
+kind = 'system'
+
+[[listeners]]
+protocol = 'text'
+address = '127.0.0.1:0'
+source = 'wall'
+timezone = 'UTC'
+
+[[listeners]]
+protocol = 'daytime'
+address = '127.0.0.1:0'
+source = 'wall'
+
+[[listeners]]
+protocol = 'time'
+address = '127.0.0.1:0'
+source = 'wall'
+
+[[listeners]]
+protocol = 'ntp'
+address = '127.0.0.1:0'
+source = 'wall'
+";
+
+#[test]
+fn each_of_500_clients_at_once_gets_its_own_answer() {
+    let server = serve(FOUR);
+    let ntp = server.address(3);
+    let clients: Vec<_> = (0..500).map(|_| client_of(ntp)).collect();
+    // Every request is under way before any reply is read.
+    for (mark, client) in clients.iter().enumerate() {
+        client
+            .send_to(&ntp_request(0xc0ff_ee00 + mark as u64), ntp)
+            .unwrap();
+    }
+    for (mark, client) in clients.iter().enumerate() {
+        let (reply, from) = receive(client);
+        assert_eq!(from, ntp);
+        assert_eq!(
+            mark_of(&reply),
+            0xc0ff_ee00 + mark as u64,
+            "client {mark} got another's answer"
+        );
+    }
+    let totals = server.stop();
+    assert_eq!(
+        (totals.received, totals.replied, totals.kernel_drops),
+        (500, 500, 0),
+        "{totals}"
+    );
+}
+
+#[test]
+fn a_burst_of_500_requests_from_one_client_is_answered_whole() {
+    let server = serve(FOUR);
+    let ntp = server.address(3);
+    let client = client_of(ntp);
+    // One client must read as it goes, for its own receive buffer is small.
+    let mut marks = HashSet::new();
+    for round in 0..10 {
+        for mark in 0..50 {
+            client
+                .send_to(&ntp_request(round * 50 + mark + 1), ntp)
+                .unwrap();
+        }
+        for _ in 0..50 {
+            assert!(
+                marks.insert(mark_of(&receive(&client).0)),
+                "an answer came twice"
+            );
+        }
+    }
+    assert_eq!(marks.len(), 500);
+}
+
+#[test]
+fn clients_of_four_protocols_are_served_side_by_side() {
+    let server = serve(FOUR);
+    let questions: [&[u8]; 4] = [b"Send time", b"", b"", &ntp_request(1)];
+    let clients: Vec<_> = (0..100)
+        .map(|number| {
+            let address = server.address(number % 4);
+            let client = client_of(address);
+            client.send_to(questions[number % 4], address).unwrap();
+            (number % 4, client)
+        })
+        .collect();
+    for (protocol, client) in clients {
+        client.set_read_timeout(Some(PATIENCE)).unwrap();
+        let (reply, _) = receive(&client);
+        match protocol {
+            0 => assert_eq!(reply.len(), "2021-06-11 18:45:57.430034".len()),
+            1 => assert!(reply.ends_with(b"\r\n")),
+            2 => assert_eq!(reply.len(), 4),
+            _ => assert_eq!(mark_of(&reply), 1),
+        }
+    }
+    assert_eq!(server.stop().replied, 100);
+}

@@ -1,0 +1,10 @@
+//! The server: what it answers, whom it serves side by side, what it survives,
+//! how it starts and ends.
+
+mod addresses;
+mod burst;
+mod failures;
+mod mock;
+mod process;
+mod slow_source;
+mod timestamps;

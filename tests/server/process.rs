@@ -1,0 +1,217 @@
+//! The program: its log, its files, its signals and its exit codes.
+
+use super::burst::FOUR;
+use crate::support::process::{Serve, run, timeball};
+use crate::support::{ask, client_of, ntp_request, receive};
+use rustix::process::Signal;
+use std::net::SocketAddr;
+
+fn exit_code(output: &std::process::Output) -> Option<i32> {
+    output.status.code()
+}
+
+/// Settings with one listener at `address`.
+fn text_on(address: impl std::fmt::Display) -> String {
+    format!(
+        "listeners = [{{ protocol = 'text', address = '{address}', source = 'wall' }}]\n\
+         [sources.wall]\nkind = 'monotonic-offset'\n"
+    )
+}
+
+#[test]
+fn one_log_line_a_listener_and_the_ports_file_say_the_same() {
+    let mut server = Serve::start(FOUR, &[]);
+    let listeners = server.listeners();
+    let protocols: Vec<_> = listeners
+        .iter()
+        .map(|listener| listener.protocol.as_str())
+        .collect();
+    assert_eq!(protocols, ["text", "daytime", "time", "ntp"]);
+    for listener in &listeners {
+        assert_ne!(listener.address.port(), 0);
+        let line = server.wait_for_log("listening");
+        for part in [
+            format!("protocol={}", listener.protocol),
+            format!("address={}", listener.address),
+            format!("source={}", listener.source),
+        ] {
+            assert!(line.contains(&part), "{part} in {line}");
+        }
+    }
+}
+
+#[test]
+fn both_signals_end_it_with_a_summary_and_exit_code_0_and_nothing_on_stdout() {
+    for signal in [Signal::INT, Signal::TERM] {
+        let server = Serve::start(FOUR, &[]);
+        let listeners = server.listeners();
+        for _ in 0..3 {
+            ask(listeners[3].address, &ntp_request(1));
+        }
+        let client = client_of(listeners[0].address);
+        client.send_to(b"hello", listeners[0].address).unwrap();
+        ask(listeners[0].address, b"Send time");
+        let (status, stdout, log) = server.end(signal);
+        assert_eq!(status.code(), Some(0));
+        assert_eq!(stdout, "");
+        let summaries: Vec<_> = log.iter().filter(|line| line.contains("stopped")).collect();
+        assert_eq!(summaries.len(), 1, "{log:?}");
+        let expected = "received=5 replied=4 dropped=1 not_the_question=1";
+        assert!(summaries[0].contains(expected), "{}", summaries[0]);
+    }
+}
+
+#[test]
+fn by_default_no_datagram_has_a_log_line_and_with_v_each_request_served_has_one() {
+    for (arguments, expected) in [(&[][..], 0), (&["-v"][..], 5)] {
+        let server = Serve::start(&text_on("127.0.0.1:0"), arguments);
+        let address = server.listeners()[0].address;
+        let client = client_of(address);
+        for _ in 0..5 {
+            client.send_to(b"rubbish", address).unwrap();
+            client.send_to(b"Send time", address).unwrap();
+            receive(&client);
+        }
+        let (_, _, log) = server.end(Signal::TERM);
+        let served: Vec<_> = log.iter().filter(|line| line.contains("client=")).collect();
+        assert_eq!(served.len(), expected, "{log:?}");
+        for line in served {
+            let client = client.local_addr().unwrap();
+            assert!(line.contains(&format!("client={client}")), "{line}");
+            assert!(
+                line.contains("protocol=text") && line.contains("time=20"),
+                "{line}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_lines_of_v_are_capped_and_those_left_out_are_counted() {
+    let server = Serve::start(&text_on("127.0.0.1:0"), &["-v"]);
+    let address = server.listeners()[0].address;
+    let client = client_of(address);
+    for _ in 0..3_000 {
+        client.send_to(b"Send time", address).unwrap();
+        receive(&client);
+    }
+    let (_, _, log) = server.end(Signal::TERM);
+    let lines = log.iter().filter(|line| line.contains("client=")).count();
+    let left_out: usize = log
+        .iter()
+        .filter_map(|line| {
+            line.split_once("left_out=")?
+                .1
+                .split_whitespace()
+                .next()?
+                .parse::<usize>()
+                .ok()
+        })
+        .sum();
+    assert_eq!(lines + left_out, 3_000);
+    assert!(left_out > 0, "3000 requests in a moment make {lines} lines");
+}
+
+#[test]
+fn a_second_server_on_the_same_address_exits_1_and_names_listener_and_remedy() {
+    let first = Serve::start(&text_on("127.0.0.1:0"), &[]);
+    let address = first.listeners()[0].address;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("settings.toml");
+    std::fs::write(&file, text_on(address)).unwrap();
+    let second = run(timeball().arg("serve").arg("--settings").arg(&file));
+    let errors = String::from_utf8(second.stderr.clone()).unwrap();
+    assert_eq!(exit_code(&second), Some(1), "{errors}");
+    assert!(
+        errors.contains(&format!("listeners[0] (text on {address})")),
+        "{errors}"
+    );
+    assert!(errors.contains("choose another address"), "{errors}");
+    assert!(second.stdout.is_empty());
+}
+
+#[test]
+fn a_port_that_is_not_permitted_exits_1_and_names_listener_and_remedy() {
+    let unprivileged_from: u16 =
+        std::fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start")
+            .unwrap()
+            .trim()
+            .parse()
+            .unwrap();
+    assert!(
+        unprivileged_from > 1,
+        "this host lets anybody bind any port"
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("settings.toml");
+    std::fs::write(&file, text_on(SocketAddr::from(([127, 0, 0, 1], 1)))).unwrap();
+    // Root, too, without the capability, is anybody.
+    let mut command = if rustix::process::geteuid().is_root() {
+        let mut command = std::process::Command::new("setpriv");
+        command.args([
+            "--bounding-set=-net_bind_service",
+            "--inh-caps=-net_bind_service",
+        ]);
+        command.arg(env!("CARGO_BIN_EXE_timeball"));
+        command
+    } else {
+        timeball()
+    };
+    let output = run(command.arg("serve").arg("--settings").arg(&file));
+    let errors = String::from_utf8(output.stderr.clone()).unwrap();
+    assert_eq!(exit_code(&output), Some(1), "{errors}");
+    assert!(
+        errors.contains("listeners[0] (text on 127.0.0.1:1)"),
+        "{errors}"
+    );
+    assert!(errors.contains("CAP_NET_BIND_SERVICE"), "{errors}");
+}
+
+#[test]
+fn wrong_settings_exit_2_and_bind_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("settings.toml");
+    let ports = folder.path().join("ports.json");
+    std::fs::write(&file, text_on("127.0.0.1:0") + "stratom = 3\n").unwrap();
+    let output = run(timeball()
+        .arg("serve")
+        .arg("--settings")
+        .arg(&file)
+        .arg("--ports-file")
+        .arg(&ports));
+    let errors = String::from_utf8(output.stderr.clone()).unwrap();
+    assert_eq!(exit_code(&output), Some(2), "{errors}");
+    assert!(errors.contains("sources.wall.stratom"), "{errors}");
+    assert!(!ports.exists());
+}
+
+#[test]
+fn a_ports_file_that_cannot_be_written_exits_1_and_names_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("settings.toml");
+    std::fs::write(&file, text_on("127.0.0.1:0")).unwrap();
+    let ports = folder.path().join("nosuch").join("ports.json");
+    let output = run(timeball()
+        .arg("serve")
+        .arg("--settings")
+        .arg(&file)
+        .arg("--ports-file")
+        .arg(&ports));
+    let errors = String::from_utf8(output.stderr.clone()).unwrap();
+    assert_eq!(exit_code(&output), Some(1), "{errors}");
+    assert!(errors.contains(ports.to_str().unwrap()), "{errors}");
+}
+
+#[test]
+fn a_mock_under_serve_says_in_the_log_that_its_time_is_test_time() {
+    let mut server = Serve::start(
+        "listeners = [{ protocol = 'ntp', address = '127.0.0.1:0', source = 'lab' }]\n\
+         [sources.lab]\nkind = 'mock'\n",
+        &[],
+    );
+    let line = server.wait_for_log("listening");
+    assert!(
+        line.contains("mode=\"test\"") && line.contains("WARN"),
+        "{line}"
+    );
+}
