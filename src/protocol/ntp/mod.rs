@@ -4,12 +4,14 @@
 //! |---|---|
 //! | [`header`] | the 48 octets that every packet begins with |
 //! | [`trailer`] | what may stand behind them |
+//! | [`reply`] | the client's end: the request, and judging the reply to it |
 //!
 //! [`Ntp`] is the server: it answers clients and nobody else, with a packet
 //! that is never longer than theirs. It keeps nothing from one request to the
 //! next, so there is nothing to fill up and no association to steal.
 
 pub mod header;
+pub mod reply;
 pub mod trailer;
 
 pub use header::Header;
