@@ -1,0 +1,137 @@
+//! One question, asked of one address after the other until one answers.
+
+use super::failure::{Failure, Fault, Silence};
+use super::question::{Request, Said};
+use super::socket::Socket;
+use super::{Ignored, Local, Outcome, Query, Sample};
+use crate::api::HostInstant;
+use crate::protocol::ntp::reply;
+use std::io;
+use std::net::SocketAddr;
+use tracing::debug;
+
+/// Room for the longest datagram there is, so that none is cut off unseen.
+const ROOM: usize = 65_535;
+
+/// Asks the addresses of a host, each for as long as the query says, until one
+/// answers.
+pub(super) async fn ask(query: &Query, addresses: &[SocketAddr], local: &Local) -> Outcome {
+    let mut failure = Failure::NoAnswer {
+        attempts: Vec::new(),
+    };
+    for &address in addresses {
+        match ask_one(query, address, local).await {
+            Ok(sample) => return Ok(sample),
+            Err(next) => {
+                let is_final = next.speaker().is_some();
+                failure = if is_final { next } else { failure.and(next) };
+                if is_final {
+                    break;
+                }
+            }
+        }
+    }
+    Err(failure)
+}
+
+/// Asks one address and waits for its reply; whatever else comes is counted.
+async fn ask_one(query: &Query, address: SocketAddr, local: &Local) -> Outcome {
+    let mut exchange = Exchange {
+        address,
+        local,
+        ignored: Ignored::default(),
+    };
+    let request = query.question.request(entropy());
+    let timeout = query.timeout.to_std();
+    let silence = match tokio::time::timeout(timeout, exchange.reply_to(&request)).await {
+        Ok(Ok(Said::Answer(answer))) => {
+            return Ok(Sample {
+                address,
+                answer,
+                ignored: exchange.ignored,
+            });
+        }
+        Ok(Ok(Said::Unsynchronised(header))) => {
+            return Err(Failure::Unsynchronised { address, header });
+        }
+        Ok(Ok(Said::KissOfDeath(header))) => {
+            let code = reply::kiss_code(&header).unwrap_or_default();
+            return Err(Failure::KissOfDeath {
+                address,
+                code,
+                header,
+            });
+        }
+        Ok(Err(error)) => Silence::Error(describe(&error)),
+        Err(_elapsed) => Silence::TimedOut(query.timeout),
+    };
+    Err(Failure::of(address, exchange.ignored, silence))
+}
+
+/// A question under way.
+struct Exchange<'a> {
+    address: SocketAddr,
+    local: &'a Local,
+    ignored: Ignored,
+}
+
+impl Exchange<'_> {
+    /// Sends the request and waits, for ever, for the reply to it.
+    async fn reply_to(&mut self, request: &Request) -> io::Result<Said> {
+        let clock = &*self.local.clock;
+        let socket = Socket::open(self.address).await?;
+        let left = socket.send(request.octets(), self.address, clock).await?;
+        let mut room = vec![0; ROOM];
+        loop {
+            let arrival = socket.recv(&mut room, clock).await?;
+            let payload = &room[..arrival.len];
+            match self.judge(request, payload, arrival.from, left, arrival.at) {
+                Ok(said) => return Ok(said),
+                Err(fault) => {
+                    debug!(asked = %self.address, from = %arrival.from, %fault, "not the reply");
+                    self.ignored.add(fault);
+                }
+            }
+        }
+    }
+
+    fn judge(
+        &self,
+        request: &Request,
+        payload: &[u8],
+        from: SocketAddr,
+        left: HostInstant,
+        arrived: HostInstant,
+    ) -> Result<Said, Fault> {
+        let asked = self.address;
+        // The interface and the flow of an IPv6 address are the host's own
+        // business and may differ between the two directions.
+        if (from.ip(), from.port()) != (asked.ip(), asked.port()) {
+            return Err(Fault::Source {
+                received: from,
+                asked,
+            });
+        }
+        request.read(payload, left, arrived, self.local.precision_log2_s)
+    }
+}
+
+/// 64 bits that nobody can foresee.
+fn entropy() -> u64 {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the client's one draw of randomness"
+    )]
+    let mut generator = rand::rng();
+    rand::Rng::next_u64(&mut generator)
+}
+
+/// The operating system's error in plain words.
+fn describe(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => "nobody answers at that port".to_owned(),
+        io::ErrorKind::HostUnreachable => "the host cannot be reached".to_owned(),
+        io::ErrorKind::NetworkUnreachable => "there is no route to it".to_owned(),
+        _ => error.to_string(),
+    }
+}
