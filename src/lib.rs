@@ -30,6 +30,7 @@ pub use timeball_api as api;
 
 pub mod actors;
 pub mod admission;
+pub mod client;
 pub mod host;
 pub mod metrics;
 pub mod protocol;

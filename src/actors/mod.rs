@@ -12,10 +12,11 @@
 //! ```
 //!
 //! Shards share nothing: each has, for each listener, a socket of its own with
-//! the same address, a pool of batches and its responders, which share a mailbox.
-//! Responders move to
-//! threads of their own only for a source that may block.
+//! the same address, a pool of batches, and responders that share a mailbox.
+//! Responders move to threads of their own only for a source that may block.
+//! The [`client`] lives on whatever arbiter it is started on.
 
+pub mod client;
 mod listener;
 mod mailbox;
 mod responder;
