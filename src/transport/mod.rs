@@ -3,6 +3,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`udp`] | kernel sockets: binding, `recvmmsg`, `sendmmsg`, timestamps, the address to answer from |
+//! | [`asking`] | the other end: a socket for one question |
 //! | [`memory`] | no sockets: datagrams that a test or a simulation puts in and takes out |
 //! | [`pool`] | batches that return to where they came from |
 //! | `kernel` | the calls into the kernel, and all of the crate's `unsafe` |
@@ -12,6 +13,7 @@
 //! is one datagram and waits for nothing; at high load the costs of a wake-up,
 //! of a message between actors and of the calls are shared by many.
 
+pub mod asking;
 pub(crate) mod kernel;
 pub mod memory;
 pub mod pool;

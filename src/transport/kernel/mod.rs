@@ -62,6 +62,11 @@ pub(in crate::transport) enum SocketOption {
     /// `SO_RCVBUFFORCE`: a receive buffer above the host's limit, for those
     /// who may (CAP_NET_ADMIN).
     ReceiveBufferForced,
+    /// `IP_RECVERR`: say when nobody is at the port that was sent to, which a
+    /// socket that is not connected does not hear of otherwise.
+    ErrorsV4,
+    /// `IPV6_RECVERR`: the same for IPv6.
+    ErrorsV6,
 }
 
 /// Sets `option` of `socket` to `value`.
@@ -79,6 +84,8 @@ pub(in crate::transport) fn set_option(
         SocketOption::DestinationV4 => (libc::IPPROTO_IP, libc::IP_PKTINFO),
         SocketOption::DestinationV6 => (libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO),
         SocketOption::ReceiveBufferForced => (libc::SOL_SOCKET, libc::SO_RCVBUFFORCE),
+        SocketOption::ErrorsV4 => (libc::IPPROTO_IP, libc::IP_RECVERR),
+        SocketOption::ErrorsV6 => (libc::IPPROTO_IPV6, libc::IPV6_RECVERR),
     };
     // SAFETY: the option's value is an int, and the pointer and the length are
     // those of one that lives through the call.
