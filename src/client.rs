@@ -26,7 +26,6 @@ pub mod failure;
 pub mod measurement;
 pub mod question;
 mod resolve;
-mod socket;
 pub mod statistics;
 pub mod target;
 

@@ -2,16 +2,13 @@
 
 use super::failure::{Failure, Fault, Silence};
 use super::question::{Request, Said};
-use super::socket::Socket;
 use super::{Ignored, Local, Outcome, Query, Sample};
 use crate::api::HostInstant;
 use crate::protocol::ntp::reply;
+use crate::transport::asking::AskingSocket;
 use std::io;
 use std::net::SocketAddr;
 use tracing::debug;
-
-/// Room for the longest datagram there is, so that none is cut off unseen.
-const ROOM: usize = 65_535;
 
 /// Asks the addresses of a host, each for as long as the query says, until one
 /// answers.
@@ -79,16 +76,18 @@ impl Exchange<'_> {
     /// Sends the request and waits, for ever, for the reply to it.
     async fn reply_to(&mut self, request: &Request) -> io::Result<Said> {
         let clock = &*self.local.clock;
-        let socket = Socket::open(self.address).await?;
-        let left = socket.send(request.octets(), self.address, clock).await?;
-        let mut room = vec![0; ROOM];
+        let mut socket = AskingSocket::open(self.address)?;
+        let left = socket.send(request.octets(), clock).await?;
         loop {
-            let arrival = socket.recv(&mut room, clock).await?;
-            let payload = &room[..arrival.len];
-            match self.judge(request, payload, arrival.from, left, arrival.at) {
+            let datagram = socket.recv().await?;
+            let now = clock.now();
+            let arrived = datagram
+                .arrived
+                .map_or(now, |stamp| clock.arrival(stamp, now));
+            match self.judge(request, datagram.payload, datagram.peer, left, arrived) {
                 Ok(said) => return Ok(said),
                 Err(fault) => {
-                    debug!(asked = %self.address, from = %arrival.from, %fault, "not the reply");
+                    debug!(asked = %self.address, from = %datagram.peer, %fault, "not the reply");
                     self.ignored.add(fault);
                 }
             }
