@@ -1,0 +1,5 @@
+//! The client against servers that do what they should not.
+
+mod command;
+mod library;
+mod server;
