@@ -18,7 +18,9 @@
 //! an NTP request carries 64 random bits where the time would stand: who does
 //! not see the request cannot forge the reply. A datagram that is not the reply
 //! does not end the wait for it; it is counted and, if nothing better comes,
-//! reported with the rule it broke.
+//! reported with the rule it broke. Only word that nobody is at the port (ICMP)
+//! ends the wait for an address early: who forges it has to know the port, and
+//! gains silence, not false time.
 
 pub mod comparison;
 mod exchange;

@@ -134,3 +134,86 @@ fn describe(error: &io::Error) -> String {
         _ => error.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::Delta;
+    use crate::client::{Question, Target};
+    use crate::host::OsClock;
+    use std::net::UdpSocket;
+    use std::sync::Arc;
+
+    /// Asks a closed port or a server that says nothing, then `last`.
+    fn ask_two(first: SocketAddr, last: SocketAddr, timeout: Delta) -> Outcome {
+        let local = Local {
+            clock: Arc::new(OsClock),
+            precision_log2_s: -20,
+        };
+        let query = Query {
+            timeout,
+            ..Query::new(Question::Text, Target::new("both", 1))
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        runtime
+            .unwrap()
+            .block_on(ask(&query, &[first, last], &local))
+    }
+
+    /// A server that answers one question, and its address.
+    fn answer_once(payload: &'static [u8]) -> SocketAddr {
+        let server = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let address = server.local_addr().unwrap();
+        std::thread::spawn(move || {
+            let (_, peer) = server.recv_from(&mut [0; 64]).unwrap();
+            server.send_to(payload, peer).unwrap();
+        });
+        address
+    }
+
+    #[test]
+    fn an_address_at_which_nobody_is_falls_through_to_the_next() {
+        let live = answer_once(b"noon");
+        let closed = SocketAddr::from(([127, 0, 0, 78], live.port()));
+        let sample = ask_two(closed, live, Delta::from_seconds(600)).unwrap();
+        assert_eq!(sample.address, live);
+    }
+
+    #[test]
+    fn an_address_that_says_nothing_falls_through_to_the_next() {
+        let live = answer_once(b"noon");
+        let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let silent_at = silent.local_addr().unwrap();
+        let sample = ask_two(silent_at, live, Delta::from_seconds(2)).unwrap();
+        assert_eq!(sample.address, live);
+        assert_eq!(silent.recv(&mut [0; 64]).unwrap(), 9, "it was asked");
+    }
+
+    #[test]
+    fn when_no_address_answers_each_is_told_with_its_reason() {
+        let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let silent_at = silent.local_addr().unwrap();
+        let closed = SocketAddr::from(([127, 0, 0, 79], silent_at.port()));
+        let failure = ask_two(closed, silent_at, Delta::from_millis(50)).unwrap_err();
+        let told = failure.to_string();
+        assert!(
+            told.contains(&format!("{closed}: nobody answers at that port")),
+            "{told}"
+        );
+        assert!(
+            told.contains(&format!("{silent_at}: nothing within 0.05 s")),
+            "{told}"
+        );
+    }
+
+    #[test]
+    fn a_bad_reply_is_told_rather_than_the_silence_of_the_next_address() {
+        let bad = answer_once(b"\x1b[2J");
+        let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let silent_at = silent.local_addr().unwrap();
+        let failure = ask_two(bad, silent_at, Delta::from_seconds(2)).unwrap_err();
+        assert_eq!(failure.rule(), "text");
+    }
+}
