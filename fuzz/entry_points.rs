@@ -10,6 +10,7 @@ use timeball::api::{
     Delta, Exchange, LeapIndicator, Outcome, Protocol, Quality, ReferenceId, Timestamp,
 };
 use timeball::protocol::ntp::header::{self, Header};
+use timeball::protocol::ntp::reply::{Sent, Verdict, judge, kiss_code, oddities};
 use timeball::protocol::ntp::{Symmetric, Trailer, WhenUnsynchronised};
 use timeball::protocol::{CalendarFormat, Daytime, DaytimeFormat, Ntp, Text, Time};
 use timeball::protocol::{daytime as daytime_client, text as text_client, time as time_client};
@@ -134,6 +135,47 @@ pub fn ntp_header(data: &[u8]) {
                 None => assert!(!behind.is_empty()),
             }
         }
+    }
+}
+
+/// A client of NTP and any reply. The first octet chooses the version, and
+/// whether the reply is to a request that the client sent.
+pub fn ntp_reply(data: &[u8]) {
+    let Some((&first, reply)) = data.split_first() else {
+        return;
+    };
+    let asked_for = reply
+        .first_chunk()
+        .map(|octets| Header::decode(octets).origin_timestamp);
+    let sent = Sent {
+        version: first & 0b111,
+        transmit_timestamp: match first & 0x80 {
+            0 => timeball::api::NtpTimestamp::from_bits(0x0123_4567_89ab_cdef),
+            _ => asked_for.unwrap_or_default(),
+        },
+    };
+    let verdict = match judge(reply, &sent) {
+        Ok(verdict) => verdict,
+        Err(fault) => {
+            assert!(!fault.rule().is_empty() && !fault.to_string().is_empty());
+            return;
+        }
+    };
+    let (Verdict::Time(said) | Verdict::Unsynchronised(said) | Verdict::KissOfDeath(said)) =
+        verdict;
+    assert_eq!((said.version, said.mode), (sent.version, 4));
+    assert_eq!(said.origin_timestamp, sent.transmit_timestamp);
+    assert_eq!(
+        matches!(verdict, Verdict::KissOfDeath(_)),
+        kiss_code(&said).is_some()
+    );
+    if let Verdict::Time(said) = verdict {
+        assert!((1..16).contains(&said.stratum));
+        assert_ne!(said.leap_indicator, LeapIndicator::Unsynchronised);
+        assert!(!said.receive_timestamp.is_zero() && !said.transmit_timestamp.is_zero());
+    }
+    for oddity in oddities(&said, reply.len()) {
+        assert!(!oddity.to_string().is_empty());
     }
 }
 

@@ -99,7 +99,7 @@ fn run(entry_point: fn(&[u8]), bases: &[Vec<u8>]) {
         } else {
             let mut request = bases[random.below(bases.len())].clone();
             random.mutate(&mut request);
-            if kind == 3 {
+            if kind < 5 {
                 input.clear();
             }
             input.extend_from_slice(&request);
@@ -131,6 +131,14 @@ fn ntp_header_holds_on_a_million_inputs() {
     let mut bases = octets(&vectors::ntp_requests(), "request");
     bases.extend(octets(&vectors::ntp_replies(), "reply"));
     run(entry_points::ntp_header, &bases);
+}
+
+#[test]
+fn ntp_reply_holds_on_a_million_inputs() {
+    let replies = octets(&vectors::ntp_replies(), "reply");
+    let asked = |reply: &Vec<u8>| [vec![0x80 | reply[0] >> 3 & 7], reply.clone()].concat();
+    let bases: Vec<Vec<u8>> = replies.iter().map(asked).collect();
+    run(entry_points::ntp_reply, &bases);
 }
 
 #[test]
