@@ -6,6 +6,7 @@
 
 mod check;
 mod output;
+mod query;
 mod serve;
 mod settings;
 mod sources;
@@ -31,6 +32,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(serve::Args),
+    Query(query::Args),
     Check(check::Args),
     Settings(settings::Args),
     Sources(sources::Args),
@@ -42,6 +44,7 @@ pub fn run() -> ExitCode {
     start_log(arguments.verbose);
     match arguments.command {
         Command::Serve(args) => serve::run(&args),
+        Command::Query(args) => query::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Settings(args) => settings::run(&args),
         Command::Sources(args) => sources::run(&args),
