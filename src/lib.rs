@@ -42,3 +42,8 @@ pub mod transport;
 
 pub use server::{RunningServer, Server, StartError};
 pub use settings::Settings;
+
+/// The examples of the README, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
