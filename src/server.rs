@@ -1,118 +1,31 @@
 //! A server from its settings: what `timeball serve` runs, and what a test in
 //! Rust starts in its own process.
 
+mod available;
+mod error;
+mod running;
+
+pub use error::StartError;
+pub use running::{BoundListener, Launched, RunningServer};
+
 use crate::actors::supervisor::{
-    ListenerPlan, OpenTransport, Responders, Stop, Supervisor, allowed_cpus,
+    ListenerPlan, OpenTransport, Responders, Supervisor, allowed_cpus,
 };
 use crate::admission::Admission;
-use crate::api::settings::Problem;
-use crate::api::{Host, Protocol, Source, Upkeep};
+use crate::api::{Host, Source};
 use crate::host::this_host;
-use crate::metrics::{Counters, Totals};
-use crate::protocol::calendar::{CalendarFormat, FormatError};
-use crate::protocol::daytime::Daytime;
-use crate::protocol::text::Text;
-use crate::protocol::time::Time;
 use crate::service::Service;
 use crate::settings::{ListenerSettings, ProtocolSettings, Settings};
-use crate::sources;
 use crate::transport::udp::{BindOptions, Bound, UdpTransport, bind};
 use crate::transport::{Room, Transport};
-use actix::Addr;
-use serde::Serialize;
+use available::Available;
+use running::Handle;
 use std::collections::BTreeMap;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc;
-use std::thread::JoinHandle;
-use thiserror::Error;
-use timeball_mock::MockClock;
 use tokio::sync::oneshot;
-use tracing::{info, warn};
-
-/// Why a server did not start.
-#[derive(Debug, Error)]
-pub enum StartError {
-    /// A listener names a source that is neither in the settings nor given.
-    #[error("listeners[{listener}].source = \"{source_name}\": there is no such source")]
-    NoSuchSource {
-        /// The number of the listener.
-        listener: usize,
-        /// The name it gives.
-        source_name: String,
-    },
-    /// Settings of a source that cannot stand together.
-    #[error("sources.{name}.{}: {}", .problem.key, .problem.text)]
-    Source {
-        /// The source.
-        name: String,
-        /// What is wrong.
-        problem: Problem,
-    },
-    /// The format of a listener cannot be used.
-    #[error("listeners[{listener}].format: {error}")]
-    Format {
-        /// The number of the listener.
-        listener: usize,
-        /// What is wrong with it.
-        error: FormatError,
-    },
-    /// A listener's address could not be bound.
-    #[error("listeners[{listener}] ({protocol} on {address}): {error}{}", remedy(.address, .error))]
-    Bind {
-        /// The number of the listener.
-        listener: usize,
-        /// Its protocol.
-        protocol: &'static str,
-        /// Its address.
-        address: SocketAddr,
-        /// The operating system's error.
-        error: io::Error,
-    },
-    /// A thread or a reactor could not be had.
-    #[error("the server's threads could not be started: {0}")]
-    Threads(#[from] io::Error),
-}
-
-impl StartError {
-    /// Whether the settings are at fault, rather than the state of this host.
-    #[must_use]
-    pub fn is_about_settings(&self) -> bool {
-        !matches!(self, Self::Bind { .. } | Self::Threads(_))
-    }
-}
-
-/// What to do about an address that could not be bound.
-fn remedy(address: &SocketAddr, error: &io::Error) -> String {
-    let port = address.port();
-    match error.kind() {
-        io::ErrorKind::AddrInUse => format!(
-            ": another program, or another timeball, has it; stop that one (`ss -ulpn sport = :{port}` \
-             tells which) or choose another address"
-        ),
-        io::ErrorKind::PermissionDenied => format!(
-            ": ports below 1024 need CAP_NET_BIND_SERVICE; start as root, grant the capability \
-             (`setcap cap_net_bind_service=+ep` on the binary), or choose a port above {}",
-            port.max(1023)
-        ),
-        io::ErrorKind::AddrNotAvailable => {
-            ": no interface has this address; bring it up, or set freebind = true".into()
-        }
-        _ => String::new(),
-    }
-}
-
-/// A listener that is bound.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct BoundListener {
-    /// The protocol's name.
-    pub protocol: &'static str,
-    /// The address, with the port that was chosen if the settings say 0.
-    pub address: SocketAddr,
-    /// The name of the time source.
-    pub source: String,
-}
+use tracing::warn;
 
 /// Puts something between the network and a listener: called with the number
 /// of the listener and its transport, on the thread that will watch it.
@@ -206,131 +119,131 @@ impl Server {
     /// Outside of an actix system.
     pub async fn launch(self) -> Result<Launched, StartError> {
         let host = self.host.unwrap_or_else(this_host);
-        let available = Sources::build(&self.settings, self.given, &host)?;
+        let available = Available::build(&self.settings, self.given, &host)?;
         let shards = shard_count(self.settings.threads);
-        let mut bound = Vec::new();
-        for (number, listener) in self.settings.listeners.iter().enumerate() {
-            let source = available.get(number, &listener.source)?;
-            let responders = responders(listener, source);
-            let sockets = match responders {
-                // One order of requests, and one count of them.
-                _ if source.test_time => 1,
-                Responders::OnThreads(_) => 1,
-                Responders::OnShard(_) => shards,
-            };
-            bound.push((responders, bind_listener(number, listener, sockets)?));
+        let mut prepared = Vec::new();
+        for (number, settings) in self.settings.listeners.iter().enumerate() {
+            let source = available.get(number, &settings.source)?;
+            prepared.push(Prepared::bind(number, settings, source, shards)?);
         }
-        let ports: Vec<u16> = bound
+        // Known only now, as the settings may leave ports to the kernel.
+        let ports: Vec<u16> = prepared
             .iter()
-            .map(|(_, bound)| bound.address.port())
+            .map(|listener| listener.bound.address.port())
             .collect();
         let mut plans = Vec::new();
-        let mut listeners = Vec::new();
-        let mut counters = Vec::new();
-        for (number, (responders, bound)) in bound.into_iter().enumerate() {
-            let settings = &self.settings.listeners[number];
-            let source = available.get(number, &settings.source)?;
-            let (protocol, room) = protocol(number, &settings.protocol)?;
-            let admission = match settings.protocol {
-                ProtocolSettings::Ntp(_) => Admission::for_checked_requests(),
-                _ => Admission::for_any_datagram(&ports),
-            };
-            let service = Service::new(protocol, source.clone(), admission)
+        let mut handle = Handle::default();
+        for listener in prepared {
+            handle.listeners.push(listener.told());
+            let service = listener
+                .service(&ports)?
                 .with_max_queue_delay(self.settings.max_queue_delay);
-            let name = settings.protocol.name();
-            let mut counted = Vec::new();
-            let first_shard = if source.test_time { 0 } else { number };
-            for (index, socket) in bound.sockets.into_iter().enumerate() {
-                let shared: Vec<Arc<Counters>> =
-                    (0..=responders.count()).map(|_| Arc::default()).collect();
-                counted.extend(shared.iter().cloned());
-                plans.push(ListenerPlan {
-                    name: format!("{name} {}", bound.address),
-                    protocol: name,
-                    shard: (first_shard + index) % shards,
-                    open: open(number, socket, self.wrap.clone()),
-                    service: service.another(),
-                    batch: self.settings.batch,
-                    room,
-                    responders,
-                    counters: shared,
-                });
-            }
-            counters.push(counted);
-            listeners.push(BoundListener {
-                protocol: name,
-                address: bound.address,
-                source: settings.source.clone(),
-            });
+            let planned = listener.plan(&service, self.settings.batch, shards, self.wrap.as_ref());
+            handle.counters.push(
+                planned
+                    .iter()
+                    .flat_map(|plan| plan.counters.iter().cloned())
+                    .collect(),
+            );
+            plans.extend(planned);
         }
+        handle.mocks = Arc::new(available.mocks);
         let supervisor = Supervisor::launch(shards, plans, available.upkeep, host.clock).await?;
-        for listener in &listeners {
-            let BoundListener {
-                protocol,
-                address,
-                source,
-            } = listener;
-            let test_time = available
-                .sources
-                .get(source)
-                .is_some_and(|source| source.test_time);
-            if test_time {
-                warn!(%protocol, %address, %source, mode = "test", "listening; the time is test time");
-            } else {
-                info!(%protocol, %address, %source, "listening");
-            }
-        }
-        let handle = Handle {
-            listeners: listeners.into(),
-            counters: counters.into(),
-            mocks: Arc::new(available.mocks),
-        };
+        handle.listeners.iter().for_each(BoundListener::announce);
         Ok(Launched { handle, supervisor })
     }
 }
 
-/// The sources that a server's listeners may name.
-struct Sources {
-    sources: BTreeMap<String, Source>,
-    mocks: BTreeMap<String, MockClock>,
-    upkeep: Vec<Box<dyn Upkeep>>,
+/// A listener whose sockets are bound.
+struct Prepared<'a> {
+    number: usize,
+    settings: &'a ListenerSettings,
+    source: &'a Source,
+    responders: Responders,
+    bound: Bound,
 }
 
-impl Sources {
-    fn build(
-        settings: &Settings,
-        given: BTreeMap<String, Source>,
-        host: &Host,
+impl<'a> Prepared<'a> {
+    fn bind(
+        number: usize,
+        settings: &'a ListenerSettings,
+        source: &'a Source,
+        shards: usize,
     ) -> Result<Self, StartError> {
-        let mut all = Self {
-            sources: given,
-            mocks: BTreeMap::new(),
-            upkeep: Vec::new(),
+        let responders = responders(settings, source);
+        let sockets = match responders {
+            // One order of requests, and one count of them.
+            _ if source.test_time => 1,
+            Responders::OnThreads(_) => 1,
+            Responders::OnShard(_) => shards,
         };
-        for (name, source) in &settings.sources {
-            if all.sources.contains_key(name) {
-                continue;
-            }
-            let built = sources::build(source, host).map_err(|problem| StartError::Source {
-                name: name.clone(),
-                problem,
-            })?;
-            all.sources.insert(name.clone(), built.built.source);
-            all.upkeep.extend(built.built.upkeep);
-            if let Some(mock) = built.mock {
-                all.mocks.insert(name.clone(), mock);
-            }
-        }
-        Ok(all)
+        let bound = bind_listener(number, settings, sockets)?;
+        Ok(Self {
+            number,
+            settings,
+            source,
+            responders,
+            bound,
+        })
     }
 
-    fn get(&self, listener: usize, name: &str) -> Result<&Source, StartError> {
-        self.sources
-            .get(name)
-            .ok_or_else(|| StartError::NoSuchSource {
-                listener,
-                source_name: name.to_owned(),
-            })
+    /// What people and programs are told of it.
+    fn told(&self) -> BoundListener {
+        BoundListener {
+            protocol: self.settings.protocol.name(),
+            address: self.bound.address,
+            source: self.settings.source.clone(),
+            test_time: self.source.test_time,
+        }
+    }
+
+    /// What its responders do, where this server listens on `ports`.
+    fn service(&self, ports: &[u16]) -> Result<Service, StartError> {
+        let protocol = self
+            .settings
+            .protocol
+            .build()
+            .map_err(|error| StartError::Format {
+                listener: self.number,
+                error,
+            })?;
+        let admission = match self.settings.protocol {
+            ProtocolSettings::Ntp(_) => Admission::for_checked_requests(),
+            _ => Admission::for_any_datagram(ports),
+        };
+        Ok(Service::new(protocol, self.source.clone(), admission))
+    }
+
+    /// One plan for each of its sockets, each on another shard.
+    fn plan(
+        self,
+        service: &Service,
+        batch: usize,
+        shards: usize,
+        wrap: Option<&WrapTransport>,
+    ) -> Vec<ListenerPlan> {
+        let Self {
+            number,
+            settings,
+            source,
+            responders,
+            bound,
+        } = self;
+        let protocol = settings.protocol.name();
+        // Requests to one test clock are served in one order: on one shard.
+        let first_shard = if source.test_time { 0 } else { number };
+        let plan = |(index, socket)| ListenerPlan {
+            name: format!("{protocol} {}", bound.address),
+            protocol,
+            shard: (first_shard + index) % shards,
+            open: open(number, socket, wrap.cloned()),
+            service: service.another(),
+            batch,
+            room: room(&settings.protocol),
+            responders,
+            counters: (0..=responders.count()).map(|_| Arc::default()).collect(),
+        };
+        bound.sockets.into_iter().enumerate().map(plan).collect()
     }
 }
 
@@ -402,175 +315,24 @@ fn open(number: usize, socket: socket2::Socket, wrap: Option<WrapTransport>) -> 
 /// The longest reply of the protocols that write a line.
 const LINE: usize = 514;
 
-/// The protocol of a listener, and the octets that its requests and replies
-/// may have.
-fn protocol(
-    listener: usize,
-    settings: &ProtocolSettings,
-) -> Result<(Arc<dyn Protocol>, Room), StartError> {
-    let format = |error| StartError::Format { listener, error };
-    Ok(match settings {
-        ProtocolSettings::Text {
-            format: pattern,
-            timezone,
-        } => {
-            let pattern = CalendarFormat::new(pattern, *timezone).map_err(format)?;
-            (
-                Arc::new(Text::new(pattern)),
-                Room {
-                    request: 256,
-                    reply: LINE,
-                },
-            )
-        }
-        ProtocolSettings::Daytime {
-            format: pattern,
-            timezone,
-        } => {
-            let daytime = Daytime::new(pattern.clone(), *timezone).map_err(format)?;
-            (
-                Arc::new(daytime),
-                Room {
-                    request: 64,
-                    reply: LINE,
-                },
-            )
-        }
-        ProtocolSettings::Time => (
-            Arc::new(Time),
-            Room {
-                request: 64,
-                reply: 8,
-            },
-        ),
-        ProtocolSettings::Ntp(ntp) => (
-            Arc::new(*ntp),
-            Room {
-                request: 1280,
-                reply: 64,
-            },
-        ),
-    })
-}
-
-/// What may be known of a running server, from any thread.
-#[derive(Clone)]
-struct Handle {
-    listeners: Arc<[BoundListener]>,
-    /// Of each listener.
-    counters: Arc<[Vec<Arc<Counters>>]>,
-    mocks: Arc<BTreeMap<String, MockClock>>,
-}
-
-impl Handle {
-    fn totals_of(&self, listener: usize) -> Totals {
-        let mut totals = Totals::default();
-        for counters in self.counters.get(listener).into_iter().flatten() {
-            counters.add_to(&mut totals);
-        }
-        totals
-    }
-
-    fn totals(&self) -> Totals {
-        let mut totals = Totals::default();
-        for listener in 0..self.counters.len() {
-            totals += self.totals_of(listener);
-        }
-        totals
-    }
-}
-
-/// A server that runs on the present actix system.
-pub struct Launched {
-    handle: Handle,
-    supervisor: Addr<Supervisor>,
-}
-
-impl Launched {
-    /// The listeners, in the order of the settings.
-    #[must_use]
-    pub fn listeners(&self) -> &[BoundListener] {
-        &self.handle.listeners
-    }
-
-    /// Answers what has been received, ends every thread, and says what was
-    /// counted.
-    pub async fn stop(self) -> Totals {
-        // An error means that the supervisor has ended already.
-        let _ = self.supervisor.send(Stop).await;
-        self.handle.totals()
-    }
-
-    fn handle(&self) -> Handle {
-        self.handle.clone()
-    }
-}
-
-/// A server that runs on threads of its own. Dropping it stops it.
-pub struct RunningServer {
-    handle: Handle,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl RunningServer {
-    /// The listeners, in the order of the settings.
-    #[must_use]
-    pub fn listeners(&self) -> &[BoundListener] {
-        &self.handle.listeners
-    }
-
-    /// The address of the listener of this number, in the order of the
-    /// settings.
-    ///
-    /// # Panics
-    /// When there are not so many.
-    #[must_use]
-    pub fn address(&self, listener: usize) -> SocketAddr {
-        self.handle.listeners[listener].address
-    }
-
-    /// The handle of the mock source of this name in the settings.
-    #[must_use]
-    pub fn mock(&self, source: &str) -> Option<MockClock> {
-        self.handle.mocks.get(source).cloned()
-    }
-
-    /// What has been counted so far. A reply may reach its client a moment
-    /// before it is counted; after [`stop`](Self::stop) the counts are exact.
-    #[must_use]
-    pub fn totals(&self) -> Totals {
-        self.handle.totals()
-    }
-
-    /// The same for the listener of this number.
-    #[must_use]
-    pub fn totals_of(&self, listener: usize) -> Totals {
-        self.handle.totals_of(listener)
-    }
-
-    /// Answers what has been received, ends every thread, and says what was
-    /// counted.
-    pub fn stop(mut self) -> Totals {
-        self.end();
-        self.handle.totals()
-    }
-
-    fn end(&mut self) {
-        if let Some(stop) = self.stop.take() {
-            // An error means that the server has ended already.
-            let _ = stop.send(());
-        }
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            warn!("the server's thread ended by a panic");
-        }
-    }
-}
-
-impl Drop for RunningServer {
-    fn drop(&mut self) {
-        self.end();
+/// The octets that requests and replies of a protocol may have.
+fn room(settings: &ProtocolSettings) -> Room {
+    match settings {
+        ProtocolSettings::Text { .. } => Room {
+            request: 256,
+            reply: LINE,
+        },
+        ProtocolSettings::Daytime { .. } => Room {
+            request: 64,
+            reply: LINE,
+        },
+        ProtocolSettings::Time => Room {
+            request: 64,
+            reply: 8,
+        },
+        ProtocolSettings::Ntp(_) => Room {
+            request: 1280,
+            reply: 64,
+        },
     }
 }

@@ -6,9 +6,8 @@
 //! one is its crate and a line in [`KINDS`]; the settings file, its errors,
 //! `timeball check` and `timeball sources` follow from the declaration.
 
-use crate::settings::SourceSettings;
 use timeball_api::Host;
-use timeball_api::settings::{Built, Kind, Problem};
+use timeball_api::settings::{Built, Kind, Problem, Values};
 use timeball_mock::MockClock;
 
 /// Every kind of time source, in the order in which they are listed to people.
@@ -32,13 +31,13 @@ pub struct BuiltSource {
     pub mock: Option<MockClock>,
 }
 
-/// Builds the source that `settings` describe on the clocks of `host`.
+/// Builds a source of this kind from its checked settings, on the clocks of
+/// `host`.
 ///
 /// # Errors
 /// The key to change, where values that are each accepted cannot stand
 /// together.
-pub fn build(settings: &SourceSettings, host: &Host) -> Result<BuiltSource, Problem> {
-    let SourceSettings { kind, values } = settings;
+pub fn build(kind: &Kind, values: &Values, host: &Host) -> Result<BuiltSource, Problem> {
     if kind.name == timeball_mock::KIND.name {
         let mock = timeball_mock::clock(values, host)?;
         return Ok(BuiltSource {
@@ -88,7 +87,7 @@ mod tests {
             kind.name
         ));
         let settings = settings.unwrap_or_else(|errors| panic!("{}: {errors}", kind.name));
-        build(&settings.sources["it"], &host())
+        build(kind, &settings.sources["it"].values, &host())
             .unwrap_or_else(|problem| panic!("{}: {problem:?}", kind.name))
     }
 

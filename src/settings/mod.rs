@@ -179,7 +179,7 @@ impl Settings {
         let mut built = BTreeMap::new();
         let mut errors = Vec::new();
         for (name, source) in &self.sources {
-            match sources::build(source, host) {
+            match sources::build(source.kind, &source.values, host) {
                 Ok(source) => {
                     built.insert(name.clone(), source);
                 }
