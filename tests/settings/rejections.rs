@@ -88,8 +88,7 @@ fn an_unknown_kind_or_protocol_gets_a_suggestion() {
             .contains("sources.wall.kind = \"sytem\": unknown kind; did you mean `system`?")
     );
     assert!(
-        error(&changed("\"system\"", "\"gps\""))
-            .contains("accepted: `system`, `monotonic-offset` or `mock`")
+        error(&changed("\"system\"", "\"gps\"")).contains("accepted: `system`, `monotonic-offset`")
     );
     assert!(
         error(&changed("\"ntp\"", "\"npt\""))
