@@ -47,3 +47,8 @@ pub use settings::Settings;
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 mod readme {}
+
+/// The examples of the page on time sources, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/time-sources.md")]
+mod time_sources_page {}
