@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::process::ExitCode;
+use timeball::host::this_host;
 use timeball::server::BoundListener;
 use timeball::settings::{Environment, Loader, SettingsErrors};
 use timeball::{Server, Settings, StartError};
@@ -115,5 +116,9 @@ fn load(args: &Args) -> Result<Settings, SettingsErrors> {
     if let Some(threads) = args.threads {
         loader = loader.set("threads", threads, "--threads");
     }
-    loader.load()
+    let settings = loader.load()?;
+    // What only shows when the sources are built is told as the rest is: with
+    // the file's name, and before anything is bound.
+    settings.build_sources(&this_host(), &loader.name())?;
+    Ok(settings)
 }

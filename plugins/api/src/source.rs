@@ -2,7 +2,7 @@
 
 use crate::host::{HostClock, HostInstant};
 use crate::quality::Quality;
-use crate::time::{Delta, Timestamp};
+use crate::time::Timestamp;
 use std::fmt;
 use std::sync::Arc;
 
@@ -44,11 +44,9 @@ impl std::error::Error for Unavailable {}
 
 /// Work that a source needs done now and then, away from the datagrams.
 pub trait Upkeep: Send {
-    /// How long to wait between two calls of [`tend`](Self::tend).
-    fn interval(&self) -> Delta;
-
-    /// Does the work: reads the kernel's clock state, for example. Returns
-    /// what an operator should be told, each thing once.
+    /// Does the work: reads the kernel's clock state, for example. Called at
+    /// start and then about once a second. Returns what an operator should be
+    /// told, each thing once.
     fn tend(&mut self, now: HostInstant) -> Option<Notice>;
 }
 

@@ -7,7 +7,7 @@ use crate::observation::Observation;
 use std::io;
 use std::sync::Arc;
 use timeball_api::source::Notice;
-use timeball_api::{Delta, HostInstant, KernelClock, KernelState, Upkeep};
+use timeball_api::{HostInstant, KernelClock, KernelState, Upkeep};
 
 /// Reads the kernel's clock state once a second and shows it to the readings
 /// of a [`SystemSource`](crate::SystemSource).
@@ -100,10 +100,6 @@ impl KernelWatch {
 }
 
 impl Upkeep for KernelWatch {
-    fn interval(&self) -> Delta {
-        Delta::from_seconds(1)
-    }
-
     fn tend(&mut self, now: HostInstant) -> Option<Notice> {
         let answer = self.kernel.state();
         self.last = self.last.followed_by(now, &answer);
