@@ -49,6 +49,11 @@ impl Shared {
         }
     }
 
+    /// Lets the batches that nobody will take go home to their pool.
+    fn send_home(&self) {
+        while self.queue.pop().is_some() {}
+    }
+
     fn close(&self) {
         self.is_closed.store(true, Ordering::SeqCst);
         for seat in &self.seats {
@@ -96,6 +101,10 @@ impl MailboxSender {
         }
         self.0.queue.push(batch)?;
         self.0.wake_one();
+        // The last responder may have gone in between, past the batch.
+        if self.0.is_closed.load(Ordering::SeqCst) {
+            self.0.send_home();
+        }
         Ok(())
     }
 }
@@ -155,10 +164,19 @@ impl Stream for MailboxReceiver {
 
 impl Drop for MailboxReceiver {
     fn drop(&mut self) {
+        let seat = &self.shared.seats[self.seat];
+        seat.is_waiting.store(false, Ordering::Relaxed);
         if self.shared.alive.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.shared.close();
-            // What is left goes home to its pool.
-            while self.shared.queue.pop().is_some() {}
+            fence(Ordering::SeqCst);
+            self.shared.send_home();
+            return;
+        }
+        fence(Ordering::SeqCst);
+        // The wake for a batch may have been spent on this responder, which
+        // will not take it.
+        if !self.shared.queue.is_empty() {
+            self.shared.wake_one();
         }
     }
 }
@@ -211,6 +229,49 @@ mod tests {
             pool.poll_all_home(&mut Context::from_waker(&waker))
                 .is_ready()
         );
+    }
+
+    #[derive(Default)]
+    struct Wakes(AtomicUsize);
+
+    impl std::task::Wake for Wakes {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    /// Polls `receiver`, which finds nothing, and counts when it is woken.
+    fn waits(receiver: &mut MailboxReceiver) -> Arc<Wakes> {
+        let wakes = Arc::<Wakes>::default();
+        let waker = Arc::clone(&wakes).into();
+        let polled = receiver.poll_next_unpin(&mut Context::from_waker(&waker));
+        assert!(polled.is_pending());
+        wakes
+    }
+
+    #[test]
+    fn a_responder_that_goes_while_it_waits_takes_no_wake_with_it() {
+        let pool = pool(1);
+        let (sender, mut receivers) = mailbox(1, 2);
+        let mut stays = receivers.pop().expect("two receivers");
+        let mut goes = receivers.pop().expect("two receivers");
+        let (_, stayed) = (waits(&mut goes), waits(&mut stays));
+        drop(goes);
+        assert!(sender.try_send(take(&pool)).is_ok());
+        assert_eq!(stayed.0.load(Ordering::SeqCst), 1);
+    }
+
+    #[test]
+    fn a_responder_that_goes_without_the_batch_it_was_woken_for_wakes_another() {
+        let pool = pool(1);
+        let (sender, mut receivers) = mailbox(1, 2);
+        let mut stays = receivers.pop().expect("two receivers");
+        let mut goes = receivers.pop().expect("two receivers");
+        let (went, stayed) = (waits(&mut goes), waits(&mut stays));
+        assert!(sender.try_send(take(&pool)).is_ok());
+        assert_eq!(went.0.load(Ordering::SeqCst), 1);
+        drop(goes);
+        assert_eq!(stayed.0.load(Ordering::SeqCst), 1);
     }
 
     #[test]
