@@ -151,13 +151,59 @@ impl Service {
             entropy,
             peer: datagram.peer,
         };
+        let room = reply.len();
         let outcome = self.protocol.respond(datagram.payload, &exchange, reply);
-        if matches!(outcome, Outcome::Reply { .. }) {
+        if let Outcome::Reply { len } = outcome {
+            if len > room {
+                return Err(DropReason::ReplyTooLong);
+            }
             clock.replied();
         }
         Ok(Served {
             outcome,
             time: transmit.time,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::{Quality, Reading, TimeSource};
+
+    /// Claims a reply that is longer than the room for it.
+    struct Boaster;
+
+    impl Protocol for Boaster {
+        fn respond(&self, _: &[u8], _: &Exchange, reply: &mut [u8]) -> Outcome {
+            let len = reply.len() + 1;
+            Outcome::Reply { len }
+        }
+    }
+
+    struct Epoch;
+
+    impl TimeSource for Epoch {
+        fn read(&self, at: HostInstant) -> Result<Reading, Unavailable> {
+            let (time, quality) = (at.realtime, Quality::default());
+            Ok(Reading { time, quality })
+        }
+    }
+
+    #[test]
+    fn a_reply_that_is_longer_than_its_room_is_none() {
+        let source = Source::new(Epoch, Arc::new(crate::host::OsClock));
+        let admission = Admission::for_checked_requests();
+        let mut service = Service::new(Arc::new(Boaster), source, admission);
+        let datagram = Datagram {
+            payload: b"",
+            is_truncated: false,
+            peer: ([192, 0, 2, 7], 40_000).into(),
+            local: None,
+            arrived: None,
+        };
+        let now = service.now();
+        let served = service.serve(&datagram, now, Delta::ZERO, &mut [0; 4]);
+        assert_eq!(served.outcome, Outcome::Drop(DropReason::ReplyTooLong));
     }
 }
