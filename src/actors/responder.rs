@@ -56,6 +56,26 @@ impl Responder {
         });
     }
 
+    /// Serves every datagram of `batch`, counting them in `served`, and sends
+    /// the replies.
+    fn answer(&mut self, batch: &mut PooledBatch, served: &mut usize) {
+        let now = self.service.now();
+        while *served < batch.len() {
+            self.serve(batch, *served, now);
+            *served += 1;
+        }
+        let replies = batch.replies();
+        if replies == 0 {
+            return;
+        }
+        let sending = (replies > 1).then(|| self.service.again(now));
+        self.counters.record_sends(self.outbox.send(batch));
+        if let Some(before) = sending {
+            let taken = self.service.again(before).monotonic - before.monotonic;
+            self.send_cost.learn(taken, replies);
+        }
+    }
+
     /// Serves one datagram of `batch`. A panic costs that datagram and nothing
     /// else: the service holds nothing that it could leave half changed.
     fn serve(&mut self, batch: &mut PooledBatch, index: usize, now: HostInstant) {
@@ -84,19 +104,14 @@ impl Actor for Responder {
 
 impl StreamHandler<PooledBatch> for Responder {
     fn handle(&mut self, mut batch: PooledBatch, _context: &mut Self::Context) {
-        let now = self.service.now();
-        for index in 0..batch.len() {
-            self.serve(&mut batch, index, now);
-        }
-        let replies = batch.replies();
-        if replies == 0 {
-            return;
-        }
-        let sending = (replies > 1).then(|| self.service.again(now));
-        self.counters.record_sends(self.outbox.send(&mut batch));
-        if let Some(before) = sending {
-            let taken = self.service.again(before).monotonic - before.monotonic;
-            self.send_cost.learn(taken, replies);
+        let mut served = 0;
+        // What panics here is a clock or an outbox of somebody else's: it must
+        // not end the responder, or its listener would have none.
+        let answer = catch_unwind(AssertUnwindSafe(|| self.answer(&mut batch, &mut served)));
+        if answer.is_err() {
+            for _ in served..batch.len() {
+                self.counters.record(Outcome::Drop(DropReason::Panic));
+            }
         }
     } // the batch returns to its pool here, whatever happened above
 }

@@ -6,7 +6,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use timeball::api::{
-    DropReason, HostInstant, LeapIndicator, Quality, Reading, Source, TimeSource, Unavailable,
+    DropReason, HostClock, HostInstant, LeapIndicator, Quality, Reading, Source, TimeSource,
+    Unavailable,
 };
 use timeball::host::OsClock;
 use timeball::transport::memory::MemoryNetwork;
@@ -169,6 +170,32 @@ fn a_panic_in_a_handler_costs_one_datagram_and_is_counted() {
             "{totals}"
         );
     }
+}
+
+/// A clock that panics the first time it is read.
+struct ExplosiveClock(std::sync::atomic::AtomicBool);
+
+impl HostClock for ExplosiveClock {
+    fn now(&self) -> HostInstant {
+        let is_first = !self.0.swap(true, std::sync::atomic::Ordering::Relaxed);
+        assert!(!is_first, "this panic is part of the test");
+        OsClock.now()
+    }
+}
+
+#[test]
+fn a_panic_of_a_clock_costs_its_batch_and_not_the_responder() {
+    let clock = Arc::new(ExplosiveClock(false.into()));
+    let source = Source::new(Says(Ok(Quality::default())), clock);
+    let server = Server::new(one("ntp", "")).with_source("it", source);
+    let server = server.start().unwrap();
+    let client = crate::support::client_of(server.address(0));
+    client.send_to(&ntp_request(1), server.address(0)).unwrap();
+    while server.totals().dropped_for(DropReason::Panic) == 0 {
+        std::thread::yield_now();
+    }
+    assert_eq!(mark_of(&ask(server.address(0), &ntp_request(2))), 2);
+    assert_eq!(server.stop().replied, 1);
 }
 
 /// A source that says what the test has it say.
