@@ -91,12 +91,12 @@ fn new_socket(options: &BindOptions) -> io::Result<Socket> {
     // Only a wildcard address leaves open which address to answer from; asking
     // for it costs about 0.3 µs a datagram.
     if options.address.ip().is_unspecified() {
-        let option = if is_v6 {
-            SocketOption::DestinationV6
-        } else {
-            SocketOption::DestinationV4
-        };
-        kernel::set_option(&socket, option, 1)?;
+        if is_v6 {
+            kernel::set_option(&socket, SocketOption::DestinationV6, 1)?;
+        }
+        // `[::]` needs this too: of an IPv4 broadcast, IPv6's own says only
+        // where it went, which is no address to answer from.
+        kernel::set_option(&socket, SocketOption::DestinationV4, 1)?;
     }
     set_receive_buffer(&socket, options.receive_buffer)?;
     if options.freebind {

@@ -43,6 +43,22 @@ fn a_dual_stack_server_answers_both_families_from_the_address_it_was_asked_at() 
 }
 
 #[test]
+fn a_wildcard_server_answers_a_broadcast_from_an_address_of_its_own() {
+    for wildcard in ["0.0.0.0:0", "[::]:0"] {
+        let server = serve(&ntp_on(wildcard, ""));
+        let port = server.address(0).port();
+        let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+        client.set_broadcast(true).unwrap();
+        client.set_read_timeout(Some(PATIENCE)).unwrap();
+        let everybody = SocketAddr::from(([127, 255, 255, 255], port));
+        client.send_to(&ntp_request(9), everybody).unwrap();
+        let (reply, from) = receive(&client);
+        assert_eq!(from, SocketAddr::from(([127, 0, 0, 1], port)), "{wildcard}");
+        assert_eq!(mark_of(&reply), 9);
+    }
+}
+
+#[test]
 fn a_server_on_one_ipv6_address_answers() {
     let server = serve(&ntp_on("[::1]:0", ""));
     is_answered_from(server.address(0), "[::1]:0");

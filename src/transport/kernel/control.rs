@@ -9,7 +9,8 @@ use std::mem::size_of;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Room for the control messages that come with a datagram: a timestamp (32
-/// octets), the address it was sent to (32 or 40) and the count of drops (24).
+/// octets), the address it was sent to (32, 40, or both of IPv4 on a dual-stack
+/// socket) and the count of drops (24).
 pub(super) type ControlIn = [u64; 16];
 
 /// Room for the control message that sets a reply's source address (32 or 40).
@@ -78,8 +79,11 @@ fn decode_control(level: i32, kind: i32, data: &[u8]) -> Option<Control> {
             } else {
                 0
             };
-            // A multicast address cannot be answered from.
-            (!address.is_multicast()).then_some(Control::SentTo(address.into(), needed))
+            // A multicast address cannot be answered from. Of an IPv4 datagram
+            // (mapped) this is the bare destination, broadcast or not, and
+            // `IP_PKTINFO` beside it says the address to answer from.
+            let is_source = !address.is_multicast() && address.to_ipv4_mapped().is_none();
+            is_source.then_some(Control::SentTo(address.into(), needed))
         }
         _ => None,
     }
