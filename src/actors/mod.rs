@@ -5,7 +5,7 @@
 //!  System arbiter          shard 0 .. K-1, one thread for each CPU
 //! ┌──────────────┐        ┌────────────────────────────────────────┐
 //! │ Supervisor   │ starts │ Listener ── batch ──▶ Responder        │
-//! │  upkeep, stop├───────▶│    ▲  bounded mailbox    │             │
+//! │  start, stop ├───────▶│    ▲  bounded mailbox    │             │
 //! └──────────────┘        │ recvmmsg                 ▼ sendmmsg    │
 //!                         │    └──────  socket  ◀────┘             │
 //!                         └────────────────────────────────────────┘
@@ -14,6 +14,7 @@
 //! Shards share nothing: each has, for each listener, a socket of its own with
 //! the same address, a pool of batches, and responders that share a mailbox.
 //! Responders move to threads of their own only for a source that may block.
+//! Sources are tended on a thread of their own.
 //! The [`client`] lives on whatever arbiter it is started on.
 
 pub mod client;
@@ -22,3 +23,4 @@ mod mailbox;
 mod responder;
 mod served_log;
 pub mod supervisor;
+mod upkeep;

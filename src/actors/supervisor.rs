@@ -1,15 +1,15 @@
-//! The actor that starts and stops the others and does what sources need done
-//! away from the datagrams.
+//! The actor that starts and stops the others.
 
 use super::listener::{Drain, Listener, ListenerParts};
 use super::mailbox::mailbox;
 use super::responder::{Responder, ResponderParts};
 use super::served_log::ServedLog;
+use super::upkeep::UpkeepThread;
 use crate::api::{HostClock, Upkeep};
 use crate::metrics::Counters;
 use crate::service::Service;
 use crate::transport::{BatchPool, Room, Transport};
-use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, ResponseFuture};
+use actix::{Actor, Addr, Context, Handler, Message, ResponseFuture};
 use actix_rt::Arbiter;
 use futures_util::future::join_all;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity, set_name};
@@ -19,13 +19,11 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
-use tracing::{info, warn};
+use tracing::warn;
 
 /// Opens a transport on the thread that will watch it.
 pub type OpenTransport = Box<dyn FnOnce() -> io::Result<Box<dyn Transport>> + Send>;
 
-/// How often [`Upkeep`] is looked at: the only wake-up of an idle process.
-const TICK: Duration = Duration::from_secs(1);
 /// How long a stop waits for answers that are being worked on.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Batches in flight where responders share the listener's thread: while one is
@@ -77,11 +75,11 @@ impl Responders {
     }
 }
 
-/// Starts listeners and responders, tends the sources, and stops it all.
+/// Starts listeners and responders, has the sources tended, and stops it all.
 pub struct Supervisor {
     arbiters: Vec<Arbiter>,
     listeners: Vec<Addr<Listener>>,
-    upkeep: Vec<Box<dyn Upkeep>>,
+    upkeep: Option<UpkeepThread>,
     clock: Arc<dyn HostClock>,
 }
 
@@ -102,10 +100,10 @@ impl Supervisor {
         let mut supervisor = Self {
             arbiters: Vec::new(),
             listeners: Vec::new(),
-            upkeep,
+            upkeep: None,
             clock,
         };
-        match supervisor.start_all(shards, plans).await {
+        match supervisor.start_all(shards, plans, upkeep).await {
             Ok(()) => Ok(supervisor.start()),
             Err(error) => {
                 supervisor.end_threads();
@@ -114,7 +112,12 @@ impl Supervisor {
         }
     }
 
-    async fn start_all(&mut self, shards: usize, plans: Vec<ListenerPlan>) -> io::Result<()> {
+    async fn start_all(
+        &mut self,
+        shards: usize,
+        plans: Vec<ListenerPlan>,
+        upkeep: Vec<Box<dyn Upkeep>>,
+    ) -> io::Result<()> {
         let cpus = allowed_cpus();
         for shard in 0..shards {
             let cpu = cpus.get(shard % cpus.len().max(1)).copied();
@@ -125,16 +128,21 @@ impl Supervisor {
             let listener = self.start_listener(plan).await?;
             self.listeners.push(listener);
         }
+        if !upkeep.is_empty() {
+            self.upkeep = Some(UpkeepThread::start(upkeep, Arc::clone(&self.clock))?);
+        }
         Ok(())
     }
 
     async fn start_listener(&mut self, plan: ListenerPlan) -> io::Result<Addr<Listener>> {
-        let threads = match plan.responders {
-            Responders::OnShard(_) => Vec::new(),
-            Responders::OnThreads(_) => (0..plan.responders.count())
-                .map(|number| start_thread(format!("{}-{number}", plan.protocol), None))
-                .collect::<io::Result<_>>()?,
-        };
+        let started_before = self.arbiters.len();
+        if let Responders::OnThreads(_) = plan.responders {
+            for number in 0..plan.responders.count() {
+                self.arbiters
+                    .push(start_thread(format!("{}-{number}", plan.protocol), None)?);
+            }
+        }
+        let threads = &self.arbiters[started_before..];
         let (started, start) = oneshot::channel();
         let clock = Arc::clone(&self.clock);
         let handles: Vec<_> = threads.iter().map(Arbiter::handle).collect();
@@ -143,31 +151,24 @@ impl Supervisor {
             // Nobody is left to be told only when the launch was given up.
             let _ = started.send(listener);
         });
-        self.arbiters.extend(threads);
         start
             .await
             .unwrap_or_else(|_| Err(io::Error::other("the shard's thread has ended")))
     }
 
-    /// Ends every thread and waits for that.
-    fn end_threads(&mut self) {
+    /// Has every thread end as soon as it can.
+    fn stop_threads(&self) {
         for arbiter in &self.arbiters {
             arbiter.stop();
         }
+    }
+
+    /// Ends every thread and waits for that.
+    fn end_threads(&mut self) {
+        self.stop_threads();
         for arbiter in self.arbiters.drain(..) {
             if arbiter.join().is_err() {
                 warn!("a thread ended by a panic");
-            }
-        }
-    }
-
-    fn tend(&mut self) {
-        let now = self.clock.now();
-        for source in &mut self.upkeep {
-            match source.tend(now) {
-                Some(notice) if notice.is_warning => warn!("{}", notice.text),
-                Some(notice) => info!("{}", notice.text),
-                None => {}
             }
         }
     }
@@ -258,13 +259,6 @@ pub fn allowed_cpus() -> Vec<usize> {
 
 impl Actor for Supervisor {
     type Context = Context<Self>;
-
-    fn started(&mut self, context: &mut Self::Context) {
-        if !self.upkeep.is_empty() {
-            self.tend();
-            context.run_interval(TICK, |supervisor, _| supervisor.tend());
-        }
-    }
 }
 
 /// Answer what has been received, then end every listener, responder and
@@ -285,7 +279,7 @@ impl Handler<Stop> for Supervisor {
         let mut rest = Self {
             arbiters: std::mem::take(&mut self.arbiters),
             listeners: Vec::new(),
-            upkeep: Vec::new(),
+            upkeep: self.upkeep.take(),
             clock: Arc::clone(&self.clock),
         };
         Box::pin(async move {
@@ -295,6 +289,8 @@ impl Handler<Stop> for Supervisor {
                 rest.end_threads();
             } else {
                 warn!("a source still blocks; what it had to answer is given up");
+                // A blocked one cannot be waited for; the others end now.
+                rest.stop_threads();
             }
             is_done
         })

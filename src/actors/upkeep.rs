@@ -1,0 +1,143 @@
+//! The thread that does what sources need done away from the datagrams.
+//!
+//! # Why not a timer of the supervisor's
+//! A reactor wakes up twice or three times for one tick of a timer a second
+//! away, and this is all that wakes an idle process. And a source that takes
+//! its time, or panics, must not stop the thread that receives signals.
+
+use crate::api::{Delta, HostClock, Upkeep};
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::time::Duration;
+use tracing::{error, info, warn};
+
+/// How often the sources are looked at: the only wake-up of an idle process.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Tends sources until it is dropped. A look that is being made then is
+/// finished, and not waited for.
+pub struct UpkeepThread {
+    /// Never sent to: the thread ends when this is gone.
+    _running: Sender<()>,
+}
+
+impl UpkeepThread {
+    /// Starts to tend `sources`, the first time at once.
+    ///
+    /// # Errors
+    /// The operating system's, when a thread cannot be had.
+    pub fn start(sources: Vec<Box<dyn Upkeep>>, clock: Arc<dyn HostClock>) -> io::Result<Self> {
+        let (running, ended) = channel();
+        let tend = move || {
+            let mut tended = Tended::new(sources);
+            loop {
+                tended.tick(&*clock);
+                if ended.recv_timeout(TICK) != Err(RecvTimeoutError::Timeout) {
+                    return;
+                }
+            }
+        };
+        let thread = std::thread::Builder::new().name("upkeep".into());
+        thread.spawn(tend)?;
+        Ok(Self { _running: running })
+    }
+}
+
+/// The sources that are tended, and when.
+struct Tended {
+    sources: Vec<(u64, Box<dyn Upkeep>)>,
+    /// How often it was looked for what is due.
+    ticks: u64,
+}
+
+impl Tended {
+    fn new(sources: Vec<Box<dyn Upkeep>>) -> Self {
+        let sources = sources.into_iter();
+        Self {
+            sources: sources
+                .map(|source| (ticks_of(source.interval()), source))
+                .collect(),
+            ticks: 0,
+        }
+    }
+
+    /// Tends what is due. A source that panics is not tended any more.
+    fn tick(&mut self, clock: &dyn HostClock) {
+        let ticks = self.ticks;
+        self.ticks += 1;
+        self.sources.retain_mut(|(every, source)| {
+            if !ticks.is_multiple_of(*every) {
+                return true;
+            }
+            let tend = AssertUnwindSafe(|| source.tend(clock.now()));
+            let Ok(notice) = catch_unwind(tend) else {
+                error!("the upkeep of a source panicked; it is not tended any more");
+                return false;
+            };
+            match notice {
+                Some(notice) if notice.is_warning => warn!("{}", notice.text),
+                Some(notice) => info!("{}", notice.text),
+                None => {}
+            }
+            true
+        });
+    }
+}
+
+/// An interval in ticks, rounded up; at least one.
+fn ticks_of(interval: Delta) -> u64 {
+    let ticks = interval.to_std().as_nanos().div_ceil(TICK.as_nanos());
+    u64::try_from(ticks).unwrap_or(u64::MAX).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::HostInstant;
+    use crate::api::source::Notice;
+    use crate::host::OsClock;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    struct Counts {
+        interval: Delta,
+        count: Arc<AtomicU64>,
+        panics: bool,
+    }
+
+    impl Upkeep for Counts {
+        fn interval(&self) -> Delta {
+            self.interval
+        }
+
+        fn tend(&mut self, _: HostInstant) -> Option<Notice> {
+            self.count.fetch_add(1, Ordering::Relaxed);
+            assert!(!self.panics, "this panic is part of the test");
+            None
+        }
+    }
+
+    fn source(interval: Delta, panics: bool) -> (Box<dyn Upkeep>, Arc<AtomicU64>) {
+        let count = Arc::<AtomicU64>::default();
+        let source = Counts {
+            interval,
+            count: Arc::clone(&count),
+            panics,
+        };
+        (Box::new(source), count)
+    }
+
+    #[test]
+    fn each_source_is_tended_as_often_as_it_asks_for_and_one_that_panics_once() {
+        let (often, each) = source(Delta::ZERO, false);
+        let (panics, once) = source(Delta::ZERO, true);
+        let (seldom, third) = source(Delta::from_millis(2_500), false);
+        let mut tended = Tended::new(vec![often, panics, seldom]);
+        for _ in 0..7 {
+            tended.tick(&OsClock);
+        }
+        let counts = [each, once, third].map(|count| count.load(Ordering::Relaxed));
+        assert_eq!(counts, [7, 1, 3]);
+    }
+}
