@@ -1,0 +1,164 @@
+//! What the parts cost, without a socket: codecs, sources, admission, one
+//! request through the service, and a batch through the actors.
+//!
+//!     cargo bench --bench micro
+//!
+//! Divide a batch's figure by 64 for one datagram. For what a reply costs in
+//! all, kernel included, see docs/performance.md.
+
+use divan::{Bencher, black_box};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use timeball::admission::Admission;
+use timeball::api::conformance::exchange_at;
+use timeball::api::{Datagram, Delta, HostClock, NtpTimestamp, Protocol, Source, Timestamp};
+use timeball::host::{OsClock, this_host};
+use timeball::protocol::calendar::CalendarFormat;
+use timeball::protocol::daytime::{Daytime, DaytimeFormat};
+use timeball::protocol::ntp::{Header, Ntp};
+use timeball::protocol::text::{DEFAULT_FORMAT, Text};
+use timeball::protocol::time::Time;
+use timeball::service::Service;
+use timeball::transport::memory::MemoryNetwork;
+use timeball::{Server, Settings};
+
+fn main() {
+    divan::main();
+}
+
+const NOON: Timestamp = Timestamp::from_unix_seconds(1_798_718_400);
+
+fn ntp_request() -> [u8; 48] {
+    let mut request = [0; 48];
+    request[0] = 0x23;
+    request[40..].copy_from_slice(&0x0123_4567_89ab_cdef_u64.to_be_bytes());
+    request
+}
+
+fn protocols() -> Vec<(&'static str, Box<dyn Protocol>, Vec<u8>)> {
+    let text = CalendarFormat::new(DEFAULT_FORMAT, chrono_tz::Europe::Paris).expect("a format");
+    let daytime = Daytime::new(DaytimeFormat::Rfc867, chrono_tz::Europe::Paris).expect("a format");
+    vec![
+        ("ntp", Box::new(Ntp::default()), ntp_request().to_vec()),
+        ("text", Box::new(Text::new(text)), b"Send time".to_vec()),
+        ("daytime", Box::new(daytime), Vec::new()),
+        ("time", Box::new(Time), Vec::new()),
+    ]
+}
+
+#[divan::bench(args = ["ntp", "text", "daytime", "time"])]
+fn codec(bencher: Bencher<'_, '_>, name: &str) {
+    let (_, protocol, request) = protocols()
+        .into_iter()
+        .find(|(known, ..)| *known == name)
+        .expect("it is in the list");
+    let exchange = exchange_at(NOON);
+    let mut reply = [0; 514];
+    bencher.bench_local(|| protocol.respond(black_box(&request), black_box(&exchange), &mut reply));
+}
+
+#[divan::bench]
+fn header_decode_and_encode(bencher: Bencher<'_, '_>) {
+    let request = ntp_request();
+    bencher.bench_local(|| Header::decode(black_box(&request)).encode());
+}
+
+#[divan::bench]
+fn ntp_timestamp_from_time() -> NtpTimestamp {
+    NtpTimestamp::from(black_box(NOON))
+}
+
+#[divan::bench]
+fn clock_now(bencher: Bencher<'_, '_>) {
+    bencher.bench_local(|| OsClock.now());
+}
+
+#[divan::bench]
+fn clock_again(bencher: Bencher<'_, '_>) {
+    let mut base = OsClock.now();
+    bencher.bench_local(|| {
+        base = OsClock.again(base);
+        base
+    });
+}
+
+/// A source of this kind with its defaults.
+fn source(kind: &str) -> Source {
+    let settings = Settings::from_toml(&format!(
+        "listeners = [{{ protocol = 'time', address = '127.0.0.1:0', source = 'it' }}]
+         sources.it.kind = '{kind}'"
+    ))
+    .unwrap_or_else(|errors| panic!("{errors}"));
+    let it = &settings.sources["it"];
+    let built = timeball::sources::build(it.kind, &it.values, &this_host());
+    built
+        .unwrap_or_else(|problem| panic!("{problem:?}"))
+        .built
+        .source
+}
+
+#[divan::bench(args = ["system", "monotonic-offset", "mock"])]
+fn source_read(bencher: Bencher<'_, '_>, kind: &str) {
+    let source = source(kind);
+    let now = source.clock.now();
+    bencher.bench_local(|| source.time.read(black_box(now)));
+}
+
+#[divan::bench]
+fn admission(bencher: Bencher<'_, '_>) {
+    let admission = Admission::for_any_datagram(&[8089, 8013, 8037, 8123]);
+    let peer = SocketAddr::from(([192, 0, 2, 1], 40_000));
+    bencher.bench_local(|| admission.admit(black_box(peer)));
+}
+
+#[divan::bench]
+fn service_of_one_ntp_request(bencher: Bencher<'_, '_>) {
+    let admission = Admission::for_checked_requests();
+    let mut service = Service::new(Arc::new(Ntp::default()), source("system"), admission);
+    let request = ntp_request();
+    let now = service.now();
+    let datagram = Datagram {
+        payload: &request,
+        is_truncated: false,
+        peer: SocketAddr::from(([192, 0, 2, 1], 40_000)),
+        local: None,
+        arrived: Some(now.realtime),
+    };
+    let mut reply = [0; 64];
+    bencher.bench_local(|| {
+        let now = service.again(now);
+        service.serve(black_box(&datagram), now, Delta::ZERO, &mut reply)
+    });
+}
+
+#[divan::bench]
+fn batch_of_64_through_the_actors(bencher: Bencher<'_, '_>) {
+    let settings = Settings::from_toml(
+        "threads = 1
+         max_queue_delay = 0
+         listeners = [{ protocol = 'ntp', address = '127.0.0.1:0', source = 'it' }]
+         sources.it.kind = 'monotonic-offset'",
+    )
+    .unwrap_or_else(|errors| panic!("{errors}"));
+    let network = MemoryNetwork::new();
+    let given = network.clone();
+    let server = Server::new(settings)
+        .with_transport(Arc::new(move |_, _| Box::new(given.clone())))
+        .start()
+        .unwrap_or_else(|error| panic!("{error}"));
+    let request = ntp_request();
+    let peer = SocketAddr::from(([192, 0, 2, 1], 40_000));
+    bencher.bench_local(|| {
+        for _ in 0..64 {
+            network.ask(peer, &request, None);
+        }
+        for _ in 0..64 {
+            assert!(
+                network.reply(Duration::from_secs(5)).is_some(),
+                "every request is answered"
+            );
+        }
+    });
+    drop(server);
+}
