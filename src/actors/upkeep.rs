@@ -5,7 +5,7 @@
 //! away, and this is all that wakes an idle process. And a source that takes
 //! its time, or panics, must not stop the thread that receives signals.
 
-use crate::api::{Delta, HostClock, Upkeep};
+use crate::api::{HostClock, Upkeep};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -31,7 +31,7 @@ impl UpkeepThread {
     pub fn start(sources: Vec<Box<dyn Upkeep>>, clock: Arc<dyn HostClock>) -> io::Result<Self> {
         let (running, ended) = channel();
         let tend = move || {
-            let mut tended = Tended::new(sources);
+            let mut tended = Tended(sources);
             loop {
                 tended.tick(&*clock);
                 if ended.recv_timeout(TICK) != Err(RecvTimeoutError::Timeout) {
@@ -45,32 +45,13 @@ impl UpkeepThread {
     }
 }
 
-/// The sources that are tended, and when.
-struct Tended {
-    sources: Vec<(u64, Box<dyn Upkeep>)>,
-    /// How often it was looked for what is due.
-    ticks: u64,
-}
+/// The sources that are tended.
+struct Tended(Vec<Box<dyn Upkeep>>);
 
 impl Tended {
-    fn new(sources: Vec<Box<dyn Upkeep>>) -> Self {
-        let sources = sources.into_iter();
-        Self {
-            sources: sources
-                .map(|source| (ticks_of(source.interval()), source))
-                .collect(),
-            ticks: 0,
-        }
-    }
-
-    /// Tends what is due. A source that panics is not tended any more.
+    /// Tends each. A source that panics is not tended any more.
     fn tick(&mut self, clock: &dyn HostClock) {
-        let ticks = self.ticks;
-        self.ticks += 1;
-        self.sources.retain_mut(|(every, source)| {
-            if !ticks.is_multiple_of(*every) {
-                return true;
-            }
+        self.0.retain_mut(|source| {
             let tend = AssertUnwindSafe(|| source.tend(clock.now()));
             let Ok(notice) = catch_unwind(tend) else {
                 error!("the upkeep of a source panicked; it is not tended any more");
@@ -86,12 +67,6 @@ impl Tended {
     }
 }
 
-/// An interval in ticks, rounded up; at least one.
-fn ticks_of(interval: Delta) -> u64 {
-    let ticks = interval.to_std().as_nanos().div_ceil(TICK.as_nanos());
-    u64::try_from(ticks).unwrap_or(u64::MAX).max(1)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,16 +76,11 @@ mod tests {
     use std::sync::atomic::{AtomicU64, Ordering};
 
     struct Counts {
-        interval: Delta,
         count: Arc<AtomicU64>,
         panics: bool,
     }
 
     impl Upkeep for Counts {
-        fn interval(&self) -> Delta {
-            self.interval
-        }
-
         fn tend(&mut self, _: HostInstant) -> Option<Notice> {
             self.count.fetch_add(1, Ordering::Relaxed);
             assert!(!self.panics, "this panic is part of the test");
@@ -118,10 +88,9 @@ mod tests {
         }
     }
 
-    fn source(interval: Delta, panics: bool) -> (Box<dyn Upkeep>, Arc<AtomicU64>) {
+    fn source(panics: bool) -> (Box<dyn Upkeep>, Arc<AtomicU64>) {
         let count = Arc::<AtomicU64>::default();
         let source = Counts {
-            interval,
             count: Arc::clone(&count),
             panics,
         };
@@ -129,15 +98,14 @@ mod tests {
     }
 
     #[test]
-    fn each_source_is_tended_as_often_as_it_asks_for_and_one_that_panics_once() {
-        let (often, each) = source(Delta::ZERO, false);
-        let (panics, once) = source(Delta::ZERO, true);
-        let (seldom, third) = source(Delta::from_millis(2_500), false);
-        let mut tended = Tended::new(vec![often, panics, seldom]);
+    fn each_source_is_tended_at_each_tick_and_one_that_panics_once() {
+        let (panics, once) = source(true);
+        let (honest, each) = source(false);
+        let mut tended = Tended(vec![panics, honest]);
         for _ in 0..7 {
             tended.tick(&OsClock);
         }
-        let counts = [each, once, third].map(|count| count.load(Ordering::Relaxed));
-        assert_eq!(counts, [7, 1, 3]);
+        let counts = [once, each].map(|count| count.load(Ordering::Relaxed));
+        assert_eq!(counts, [1, 7]);
     }
 }
