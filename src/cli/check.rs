@@ -1,8 +1,7 @@
 //! `timeball check`: the settings that a server would have, or everything
 //! that is wrong with them.
 
-use super::output::print;
-use std::io::{self, Write};
+use super::output::{print, tell};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use timeball::api::Host;
@@ -75,9 +74,4 @@ fn kernel_advice(settings: &Settings, host: &Host) -> Option<String> {
     }
     let all_required = required.into_iter().all(|required| required);
     timeball_system::advice(&host.kernel.state(), all_required).map(|notice| notice.text)
-}
-
-/// Writes a line to stderr; there is nobody to tell if that is gone.
-fn tell(text: &str) {
-    let _ = writeln!(io::stderr(), "{text}");
 }

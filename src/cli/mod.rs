@@ -51,7 +51,9 @@ pub fn run() -> ExitCode {
     }
 }
 
-/// Logs to stderr; `RUST_LOG` overrides what `-v` says.
+/// Logs to stderr; `RUST_LOG` overrides what `-v` says. What stderr does not take
+/// (`timeball serve -v 2>&1 | head`) is lost, and the server serves on:
+/// otherwise the log would complain of it on stderr, and panic.
 fn start_log(verbose: u8) {
     let level = match verbose {
         0 => "info",
@@ -64,5 +66,6 @@ fn start_log(verbose: u8) {
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())
         .with_target(false)
+        .log_internal_errors(false)
         .init();
 }

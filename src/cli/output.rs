@@ -1,4 +1,4 @@
-//! Results go to stdout.
+//! Results go to stdout, what went wrong to stderr.
 
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
@@ -15,4 +15,9 @@ pub fn print(text: &str, code: ExitCode) -> ExitCode {
         }
         _ => code,
     }
+}
+
+/// Writes a line to stderr; there is nobody to tell if that is gone.
+pub fn tell(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
 }

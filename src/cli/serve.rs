@@ -1,5 +1,6 @@
 //! `timeball serve`: answers until SIGINT or SIGTERM.
 
+use super::output::tell;
 use futures_util::future::select;
 use serde::Serialize;
 use std::io;
@@ -38,14 +39,14 @@ pub fn run(args: &Args) -> ExitCode {
     let settings = match load(args) {
         Ok(settings) => settings,
         Err(errors) => {
-            eprintln!("{errors}");
+            tell(&errors.to_string());
             return ExitCode::from(2);
         }
     };
     match actix_rt::System::new().block_on(serve(settings, args.ports_file.as_deref())) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            tell(&format!("error: {error}"));
             ExitCode::from(error.exit_code())
         }
     }
@@ -97,10 +98,14 @@ struct Ports<'a> {
 }
 
 /// Writes the file beside its place and moves it there, so that whoever waits
-/// for it never sees half of it.
+/// for it never sees half of it. What is there and no regular file (/dev/stdout,
+/// a FIFO, a symbolic link) is written to and never replaced.
 fn write_ports(file: &Path, listeners: &[BoundListener]) -> io::Result<()> {
     let mut text = serde_json::to_string(&Ports { listeners })?;
     text.push('\n');
+    if std::fs::symlink_metadata(file).is_ok_and(|found| !found.is_file()) {
+        return std::fs::write(file, text);
+    }
     let mut beside = file.as_os_str().to_owned();
     beside.push(format!(".{}", std::process::id()));
     std::fs::write(&beside, text)?;
