@@ -61,7 +61,15 @@ impl StartError {
 /// What to do about an address that could not be bound.
 fn remedy(address: &SocketAddr, error: &io::Error) -> String {
     let port = address.port();
+    let is_link_local =
+        matches!(address, SocketAddr::V6(address) if address.ip().is_unicast_link_local());
     match error.kind() {
+        _ if error.raw_os_error() == Some(libc::ENODEV) => {
+            ": this host has no such `interface`; `ip link` lists those it has".into()
+        }
+        io::ErrorKind::InvalidInput if is_link_local => {
+            ": a link-local address needs `interface`, the device that it belongs to".into()
+        }
         io::ErrorKind::AddrInUse => format!(
             ": another program, or another timeball, has it; stop that one (`ss -ulpn sport = :{port}` \
              tells which) or choose another address"

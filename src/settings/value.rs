@@ -229,9 +229,23 @@ fn instant(text: &str) -> Result<Timestamp, String> {
         .ok_or_else(|| "outside 1970-01-01 to 2262-04-11".to_owned())
 }
 
+/// `address`, unless it is a kind that the kernel binds and cannot answer from,
+/// or refuses without a word that helps.
+fn one_to_answer_from(address: SocketAddr) -> Result<SocketAddr, String> {
+    let (ip, port) = (address.ip(), address.port());
+    let is_broadcast = ip == IpAddr::V4(std::net::Ipv4Addr::BROADCAST);
+    if ip.is_multicast() || is_broadcast {
+        return Err("nobody can answer from a multicast or broadcast address".to_owned());
+    }
+    match ip.to_canonical() {
+        IpAddr::V4(v4) if ip.is_ipv6() => Err(format!("an IPv4 address: write {v4}:{port}")),
+        _ => Ok(address),
+    }
+}
+
 fn socket_address(text: &str) -> Result<SocketAddr, String> {
-    if let Ok(address) = text.parse() {
-        return Ok(address);
+    if let Ok(address) = text.parse::<SocketAddr>() {
+        return one_to_answer_from(address);
     }
     let accepts = describe(&Accepts::SocketAddress);
     if let Ok(address) = text.parse::<IpAddr>() {
@@ -383,6 +397,10 @@ mod tests {
             (":123", "write 0.0.0.0:123"),
             ("*:123", "write 0.0.0.0:123"),
             ("fe80::1%lo:123", "not an IP address"),
+            ("[::ffff:127.0.0.1]:123", "write 127.0.0.1:123"),
+            ("224.0.1.1:123", "multicast"),
+            ("[ff02::101]:123", "multicast"),
+            ("255.255.255.255:123", "broadcast"),
             ("300.0.0.1:123", "not an IP address"),
             ("", "not an address"),
         ];

@@ -7,7 +7,8 @@ use timeball::{Server, StartError};
 /// An NTP server on `address`.
 fn ntp_on(address: &str, more: &str) -> String {
     format!(
-        "listeners = [{{ protocol = 'ntp', address = '{address}', source = 'lab', {more} }}]\n\
+        "max_queue_delay = 0\n\
+         listeners = [{{ protocol = 'ntp', address = '{address}', source = 'lab', {more} }}]\n\
          [sources.lab]\nkind = 'monotonic-offset'\n"
     )
 }
@@ -105,6 +106,17 @@ fn a_device_that_is_not_there_is_an_error_that_names_the_listener() {
         error.starts_with("listeners[0] (ntp on 127.0.0.1:0)"),
         "{error}"
     );
+    assert!(error.contains("no such `interface`"), "{error}");
+}
+
+#[test]
+fn a_link_local_address_without_its_device_is_refused_with_the_remedy() {
+    let refused = Server::new(settings(&ntp_on("[fe80::1]:0", ""))).start();
+    let error = refused
+        .map(drop)
+        .expect_err("no device is named")
+        .to_string();
+    assert!(error.contains("needs `interface`"), "{error}");
 }
 
 #[test]
@@ -129,7 +141,8 @@ fn an_address_is_refused_to_a_second_server_and_to_a_wildcard_beside_it() {
 
 #[test]
 fn an_address_is_free_again_once_its_server_has_stopped() {
-    let first = serve(&ntp_on("127.0.0.1:0", ""));
+    // An address that no other test binds, so that none takes the port meanwhile.
+    let first = serve(&ntp_on("127.77.0.1:0", ""));
     let address = first.address(0);
     first.stop();
     let second = serve(&ntp_on(&address.to_string(), ""));
