@@ -5,6 +5,7 @@
 //! away, and this is all that wakes an idle process. And a source that takes
 //! its time, or panics, must not stop the thread that receives signals.
 
+use crate::api::source::Notice;
 use crate::api::{HostClock, Upkeep};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -49,21 +50,32 @@ impl UpkeepThread {
 struct Tended(Vec<Box<dyn Upkeep>>);
 
 impl Tended {
-    /// Tends each. A source that panics is not tended any more.
+    /// Tends each, and logs what it has to tell. A source that panics is not
+    /// tended any more.
     fn tick(&mut self, clock: &dyn HostClock) {
+        for notice in self.tend(clock) {
+            if notice.is_warning {
+                warn!("{}", notice.text);
+            } else {
+                info!("{}", notice.text);
+            }
+        }
+    }
+
+    /// What the sources have to tell, each thing once: several of them look at
+    /// the same kernel.
+    fn tend(&mut self, clock: &dyn HostClock) -> Vec<Notice> {
+        let mut notices = Vec::new();
         self.0.retain_mut(|source| {
             let tend = AssertUnwindSafe(|| source.tend(clock.now()));
             let Ok(notice) = catch_unwind(tend) else {
                 error!("the upkeep of a source panicked; it is not tended any more");
                 return false;
             };
-            match notice {
-                Some(notice) if notice.is_warning => warn!("{}", notice.text),
-                Some(notice) => info!("{}", notice.text),
-                None => {}
-            }
+            notices.extend(notice.filter(|notice| !notices.contains(notice)));
             true
         });
+        notices
     }
 }
 
@@ -71,7 +83,6 @@ impl Tended {
 mod tests {
     use super::*;
     use crate::api::HostInstant;
-    use crate::api::source::Notice;
     use crate::host::OsClock;
     use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -84,7 +95,10 @@ mod tests {
         fn tend(&mut self, _: HostInstant) -> Option<Notice> {
             self.count.fetch_add(1, Ordering::Relaxed);
             assert!(!self.panics, "this panic is part of the test");
-            None
+            Some(Notice {
+                is_warning: false,
+                text: "as ever".into(),
+            })
         }
     }
 
@@ -101,9 +115,10 @@ mod tests {
     fn each_source_is_tended_at_each_tick_and_one_that_panics_once() {
         let (panics, once) = source(true);
         let (honest, each) = source(false);
-        let mut tended = Tended(vec![panics, honest]);
+        let (other, _) = source(false);
+        let mut tended = Tended(vec![panics, honest, other]);
         for _ in 0..7 {
-            tended.tick(&OsClock);
+            assert_eq!(tended.tend(&OsClock).len(), 1, "both say the same");
         }
         let counts = [once, each].map(|count| count.load(Ordering::Relaxed));
         assert_eq!(counts, [1, 7]);
