@@ -4,7 +4,7 @@ use super::kernel::{self, Batch, SendReport, SocketOption};
 use super::{Outbox, Transport};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -48,12 +48,7 @@ pub struct Bound {
 /// fails if the address is taken, and only then opens the address to the other
 /// shards.
 pub fn bind(options: &BindOptions) -> io::Result<Bound> {
-    let mut options = options.clone();
-    // IPv4 in IPv6's clothes (`::ffff:192.0.2.1`) is for dual-stack sockets.
-    if let IpAddr::V4(address) = options.address.ip().to_canonical() {
-        options.address = (address, options.address.port()).into();
-    }
-    let first = new_socket(&options)?;
+    let first = new_socket(options)?;
     first.bind(&options.address.into())?;
     let address = first
         .local_addr()?
@@ -65,7 +60,7 @@ pub fn bind(options: &BindOptions) -> io::Result<Bound> {
         sockets[0].set_reuse_port(true)?;
     }
     while sockets.len() < options.sockets {
-        let socket = new_socket(&options)?;
+        let socket = new_socket(options)?;
         socket.set_reuse_port(true)?;
         socket.bind(&address.into())?;
         sockets.push(socket);
