@@ -211,7 +211,14 @@ impl<'a> Prepared<'a> {
             ProtocolSettings::Ntp(_) => Admission::for_checked_requests(),
             _ => Admission::for_any_datagram(ports),
         };
-        Ok(Service::new(protocol, self.source.clone(), admission))
+        // A thread of its own is for a source that may block: how long a request
+        // has waited is then asked for each, not once for its batch.
+        let may_block = matches!(self.responders, Responders::OnThreads(_));
+        let source = Source {
+            may_block,
+            ..self.source.clone()
+        };
+        Ok(Service::new(protocol, source, admission))
     }
 
     /// One plan for each of its sockets, each on another shard.

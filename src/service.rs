@@ -169,7 +169,7 @@ impl Service {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::{Quality, Reading, TimeSource};
+    use crate::api::{HostClock, Quality, Reading, TimeSource};
 
     /// Claims a reply that is longer than the room for it.
     struct Boaster;
@@ -205,5 +205,41 @@ mod tests {
         let now = service.now();
         let served = service.serve(&datagram, now, Delta::ZERO, &mut [0; 4]);
         assert_eq!(served.outcome, Outcome::Drop(DropReason::ReplyTooLong));
+    }
+
+    /// The host's clock, on which a second passes between any two looks.
+    struct Slow;
+
+    impl HostClock for Slow {
+        fn now(&self) -> HostInstant {
+            HostInstant::default()
+        }
+
+        fn again(&self, base: HostInstant) -> HostInstant {
+            base.later_by(Delta::from_seconds(1))
+        }
+    }
+
+    #[test]
+    fn behind_a_reading_that_blocked_the_rest_of_a_batch_is_late() {
+        for (may_block, late) in [(true, true), (false, false)] {
+            let source = Source {
+                may_block,
+                ..Source::new(Epoch, Arc::new(Slow))
+            };
+            let protocol = Arc::new(crate::protocol::time::Time);
+            let mut service = Service::new(protocol, source, Admission::for_checked_requests())
+                .with_max_queue_delay(Some(Delta::from_millis(50)));
+            let now = service.now();
+            let datagram = Datagram {
+                payload: b"",
+                is_truncated: false,
+                peer: ([192, 0, 2, 7], 40_000).into(),
+                local: None,
+                arrived: Some(now.realtime),
+            };
+            let served = service.serve(&datagram, now, Delta::ZERO, &mut [0; 4]);
+            assert_eq!(served.outcome == Outcome::Drop(DropReason::Late), late);
+        }
     }
 }

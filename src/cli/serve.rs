@@ -1,7 +1,7 @@
 //! `timeball serve`: answers until SIGINT or SIGTERM.
 
 use super::output::tell;
-use futures_util::future::select;
+use futures_util::future::{Either, select};
 use serde::Serialize;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use tracing::info;
 /// Serve the time
 ///
 /// Exit codes: 0 after SIGINT or SIGTERM; 1 when a listener could not be
-/// started; 2 when the settings are wrong.
+/// started, or a second signal cut the end short; 2 when the settings are wrong.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The settings [default: settings.toml in this folder, or what `timeball
@@ -60,6 +60,8 @@ enum ServeError {
     PortsFile { file: PathBuf, error: io::Error },
     #[error("signals cannot be received: {0}")]
     Signals(#[from] io::Error),
+    #[error("a second signal came before everything received was answered")]
+    Impatience,
 }
 
 impl ServeError {
@@ -75,6 +77,9 @@ async fn serve(settings: Settings, ports_file: Option<&Path>) -> Result<(), Serv
     // Before anything is bound: a signal that comes early is not lost.
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
+    if let Some(file) = ports_file {
+        remove_stale(file);
+    }
     let server = Server::new(settings).launch().await?;
     if let Some(file) = ports_file
         && let Err(error) = write_ports(file, server.listeners())
@@ -85,10 +90,26 @@ async fn serve(settings: Settings, ports_file: Option<&Path>) -> Result<(), Serv
             error,
         });
     }
-    select(pin!(interrupt.recv()), pin!(terminate.recv())).await;
-    let totals = server.stop().await;
-    info!("stopped {totals}");
-    Ok(())
+    let mut told_to_stop = async || {
+        select(pin!(interrupt.recv()), pin!(terminate.recv())).await;
+    };
+    told_to_stop().await;
+    match select(pin!(server.stop()), pin!(told_to_stop())).await {
+        Either::Left((totals, _)) => {
+            info!("stopped {totals}");
+            Ok(())
+        }
+        Either::Right(_) => Err(ServeError::Impatience),
+    }
+}
+
+/// Removes what an earlier run has left: whoever waits for the file must not
+/// find old ports in it.
+fn remove_stale(file: &Path) {
+    if std::fs::symlink_metadata(file).is_ok_and(|found| found.is_file()) {
+        // If this fails, so does writing it, which is told.
+        let _ = std::fs::remove_file(file);
+    }
 }
 
 /// What `--ports-file` holds.

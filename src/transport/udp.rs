@@ -152,7 +152,9 @@ impl Transport for UdpTransport {
             let mut readiness = ready!(self.socket.poll_read_ready(context))?;
             match batch.receive(self.socket.get_ref().as_fd()) {
                 Ok(()) => {
-                    // A batch that is not full has emptied the socket. What
+                    // A batch that is not full has emptied the socket (it could
+                    // also have met an error, but none is reported here without
+                    // `IP_RECVERR`, which is not set). What
                     // comes now is a new event, so the next call need not find
                     // out by a vain receive.
                     if batch.len() < batch.capacity() {

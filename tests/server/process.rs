@@ -287,6 +287,25 @@ fn an_error_that_nobody_takes_is_still_told_by_the_exit_code() {
 }
 
 #[test]
+fn a_ports_file_of_an_earlier_run_is_gone_before_anything_is_bound() {
+    let folder = tempfile::tempdir().unwrap();
+    let ports = folder.path().join("ports.json");
+    std::fs::write(&ports, "old").unwrap();
+    let first = Serve::start(&text_on("127.0.0.1:0"), &[]);
+    let taken = first.listeners()[0].address;
+    let file = folder.path().join("settings.toml");
+    std::fs::write(&file, text_on(taken)).unwrap();
+    let output = run(timeball()
+        .arg("serve")
+        .arg("--settings")
+        .arg(&file)
+        .arg("--ports-file")
+        .arg(&ports));
+    assert_eq!(exit_code(&output), Some(1));
+    assert!(!ports.exists(), "a server that did not start has no ports");
+}
+
+#[test]
 fn a_mock_under_serve_says_in_the_log_that_its_time_is_test_time() {
     let mut server = Serve::start(
         "listeners = [{ protocol = 'ntp', address = '127.0.0.1:0', source = 'lab' }]\n\
