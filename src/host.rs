@@ -68,7 +68,9 @@ fn realtime() -> Timestamp {
     Timestamp::from_nanos(nanos(clock_gettime(ClockId::Realtime)))
 }
 
-fn monotonic() -> Monotonic {
+/// The monotonic clock alone, at a third of the cost of [`OsClock`]: for a loop
+/// that looks at it all the time.
+pub(crate) fn monotonic() -> Monotonic {
     Monotonic::from_nanos(nanos(clock_gettime(ClockId::Monotonic)))
 }
 

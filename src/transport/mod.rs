@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`udp`] | kernel sockets: binding, `recvmmsg`, `sendmmsg`, timestamps, the address to answer from |
 //! | [`asking`] | the other end: a socket for one question |
+//! | [`load`] | a load generator's sockets: many requests at a time |
 //! | [`memory`] | no sockets: datagrams that a test or a simulation puts in and takes out |
 //! | [`pool`] | batches that return to where they came from |
 //! | `kernel` | the calls into the kernel, and all of the crate's `unsafe` |
@@ -15,11 +16,12 @@
 
 pub mod asking;
 pub(crate) mod kernel;
+pub mod load;
 pub mod memory;
 pub mod pool;
 pub mod udp;
 
-pub use kernel::{Batch, Room, SendReport};
+pub use kernel::{Batch, Room, SendReport, Volley};
 pub use pool::{BatchPool, PooledBatch};
 
 use std::io;

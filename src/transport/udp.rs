@@ -114,7 +114,7 @@ fn new_socket(options: &BindOptions) -> io::Result<Socket> {
 
 /// Asks for a receive buffer of `octets`, beyond the host's limit if this
 /// process may.
-fn set_receive_buffer(socket: &Socket, octets: usize) -> io::Result<()> {
+pub(super) fn set_receive_buffer(socket: &Socket, octets: usize) -> io::Result<()> {
     let value = i32::try_from(octets).unwrap_or(i32::MAX);
     kernel::set_option(socket, SocketOption::ReceiveBufferForced, value)
         .or_else(|_not_permitted| socket.set_recv_buffer_size(octets))

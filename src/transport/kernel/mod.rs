@@ -4,9 +4,11 @@
 //! | what | why no library |
 //! |---|---|
 //! | [`Batch`] | `recvmmsg`/`sendmmsg` on headers that are built once and live as long as the batch |
+//! | [`Volley`] | the same for a client's requests |
 //! | `watch_readable` | tokio's registration asks for a promise about the descriptor |
 //! | `set_option`, `dropped_by_kernel` | socket options that socket2 does not know |
 //! | `adjtimex` | the kernel's clock state |
+//! | `process_cpu_time` | the clock of another process has no safe name |
 
 #![expect(
     unsafe_code,
@@ -17,9 +19,12 @@ mod batch;
 mod control;
 mod name;
 mod shared;
+mod volley;
 
 pub use batch::{Batch, Room, SendReport};
+pub use volley::Volley;
 
+use crate::api::Delta;
 use socket2::Socket;
 use std::io;
 use std::mem::{size_of, zeroed};
@@ -146,5 +151,37 @@ pub(crate) fn adjtimex() -> io::Result<(i32, libc::timex)> {
         Ok((result, state))
     } else {
         Err(io::Error::last_os_error())
+    }
+}
+
+/// The CPU time that a process has used so far: all of its threads, those that
+/// have ended too, in user code and in the kernel. Exact to what the scheduler
+/// counts, nanoseconds.
+///
+/// # Errors
+/// The operating system's: `ESRCH` when there is no process of this number.
+pub(crate) fn process_cpu_time(process: u32) -> io::Result<Delta> {
+    let gone = || io::Error::from_raw_os_error(libc::ESRCH);
+    // Zero would mean this process.
+    let process = libc::pid_t::try_from(process)
+        .ok()
+        .filter(|&process| process > 0)
+        .ok_or_else(gone)?;
+    let mut clock: libc::clockid_t = 0;
+    // SAFETY: the pointer is to a number that lives through the call.
+    let error = unsafe { libc::clock_getcpuclockid(process, &mut clock) };
+    if error != 0 {
+        return Err(io::Error::from_raw_os_error(error));
+    }
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: the pointer is to a `timespec` that lives through the call.
+    if unsafe { libc::clock_gettime(clock, &mut time) } == 0 {
+        Ok(Delta::from_seconds(time.tv_sec) + Delta::from_nanos(time.tv_nsec))
+    } else {
+        // The process may have ended between the two calls (`EINVAL`).
+        Err(gone())
     }
 }
