@@ -1,0 +1,160 @@
+//! A histogram as a picture: SVG, which every browser shows.
+
+use super::latencies::Bin;
+use super::report::Report;
+use std::fmt::{self, Write};
+
+const WIDTH: f64 = 860.0;
+const HEIGHT: f64 = 420.0;
+const LEFT: f64 = 70.0;
+const RIGHT: f64 = 20.0;
+const TOP: f64 = 64.0;
+const BOTTOM: f64 = 56.0;
+const BINS: usize = 80;
+
+/// The latencies of a report as an SVG document: how many replies took how
+/// long, over a logarithmic axis, with the percentiles marked.
+#[must_use]
+pub fn svg(report: &Report) -> String {
+    let mut text = String::new();
+    write_svg(&mut text, report).expect("a string takes all that is written to it");
+    text
+}
+
+fn write_svg(out: &mut String, report: &Report) -> fmt::Result {
+    writeln!(
+        out,
+        r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" font-family="sans-serif" font-size="12" fill="#222">"##
+    )?;
+    writeln!(out, r##"<rect width="100%" height="100%" fill="#fff"/>"##)?;
+    let pace = match (report.window, report.rate) {
+        (_, Some(rate)) => format!("{rate} requests/s"),
+        (Some(window), _) => format!("{window} in flight"),
+        _ => String::new(),
+    };
+    let title = format!(
+        "{} {}, {pace}: {:.0} replies/s",
+        report.protocol, report.target, report.replies_per_second
+    );
+    label(out, LEFT, 24.0, "start", 16, &title)?;
+    let bins = report.latencies.bins(BINS);
+    match (bins.first(), bins.last(), report.latency_us) {
+        (Some(first), Some(last), Some(latency)) => {
+            let axis = Axis {
+                low: first.from_us,
+                high: last.to_us,
+            };
+            bars(out, &bins, &axis)?;
+            scale(out, &axis)?;
+            for (name, value) in [
+                ("p50", latency.p50),
+                ("p90", latency.p90),
+                ("p99", latency.p99),
+                ("p99.9", latency.p99_9),
+            ] {
+                mark(out, &axis, name, value)?;
+            }
+        }
+        _ => label(
+            out,
+            WIDTH / 2.0,
+            HEIGHT / 2.0,
+            "middle",
+            14,
+            "no valid reply",
+        )?,
+    }
+    writeln!(out, "</svg>")
+}
+
+/// The logarithmic axis of the latencies.
+struct Axis {
+    low: f64,
+    high: f64,
+}
+
+impl Axis {
+    fn x(&self, micros: f64) -> f64 {
+        let share = (micros / self.low).ln() / (self.high / self.low).ln();
+        LEFT + share.clamp(0.0, 1.0) * (WIDTH - LEFT - RIGHT)
+    }
+}
+
+fn bars(out: &mut String, bins: &[Bin], axis: &Axis) -> fmt::Result {
+    let most = bins.iter().map(|bin| bin.count).max().unwrap_or(0).max(1) as f64;
+    let floor = HEIGHT - BOTTOM;
+    for bin in bins.iter().filter(|bin| bin.count > 0) {
+        let x = axis.x(bin.from_us);
+        let width = (axis.x(bin.to_us) - x - 0.5).max(0.5);
+        // What is there at all can be seen.
+        let height = (bin.count as f64 / most * (floor - TOP)).max(1.0);
+        writeln!(
+            out,
+            r##"<rect x="{x:.1}" y="{:.1}" width="{width:.1}" height="{height:.1}" fill="#4878a8"><title>{:.1} to {:.1} µs: {}</title></rect>"##,
+            floor - height,
+            bin.from_us,
+            bin.to_us,
+            bin.count,
+        )?;
+    }
+    line(out, (LEFT, floor), (WIDTH - RIGHT, floor), "#222")?;
+    label(out, LEFT - 8.0, TOP + 4.0, "end", 12, &format!("{most}"))?;
+    label(out, LEFT - 8.0, floor, "end", 12, "0")
+}
+
+fn scale(out: &mut String, axis: &Axis) -> fmt::Result {
+    let floor = HEIGHT - BOTTOM;
+    let mut decade = 10_f64.powf(axis.low.log10().floor());
+    while decade <= axis.high {
+        for step in [1.0, 2.0, 5.0] {
+            let value = decade * step;
+            if (axis.low..=axis.high).contains(&value) {
+                let x = axis.x(value);
+                line(out, (x, floor), (x, floor + 5.0), "#222")?;
+                label(out, x, floor + 18.0, "middle", 12, &format!("{value}"))?;
+            }
+        }
+        decade *= 10.0;
+    }
+    label(
+        out,
+        (LEFT + WIDTH - RIGHT) / 2.0,
+        HEIGHT - 12.0,
+        "middle",
+        12,
+        "latency in µs (logarithmic)",
+    )
+}
+
+fn mark(out: &mut String, axis: &Axis, name: &str, micros: f64) -> fmt::Result {
+    let x = axis.x(micros);
+    line(out, (x, TOP - 4.0), (x, HEIGHT - BOTTOM), "#c04030")?;
+    // Percentiles often lie close together, so each has its own height.
+    let y = match name {
+        "p50" | "p99" => TOP - 8.0,
+        _ => TOP - 21.0,
+    };
+    label(out, x, y, "middle", 11, &format!("{name} {micros:.1}"))
+}
+
+fn line(out: &mut String, from: (f64, f64), to: (f64, f64), color: &str) -> fmt::Result {
+    writeln!(
+        out,
+        r##"<line x1="{:.1}" y1="{:.1}" x2="{:.1}" y2="{:.1}" stroke="{color}"/>"##,
+        from.0, from.1, to.0, to.1
+    )
+}
+
+fn label(out: &mut String, x: f64, y: f64, anchor: &str, size: u8, text: &str) -> fmt::Result {
+    writeln!(
+        out,
+        r##"<text x="{x:.1}" y="{y:.1}" text-anchor="{anchor}" font-size="{size}">{}</text>"##,
+        escaped(text)
+    )
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+}
