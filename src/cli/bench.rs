@@ -1,0 +1,356 @@
+//! `timeball bench`: asks a server as fast as it answers, or at a given rate,
+//! and says how it did.
+
+mod human;
+mod progress;
+
+use super::output::print;
+use clap::ValueEnum;
+use serde::Serialize;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Write};
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::thread;
+use timeball::api::Delta;
+use timeball::client::{Question, Target};
+use timeball::load::{
+    LoadError, Pace, Plan, Ramp, Report, Step, Watch, plot, ramp, run as measure,
+};
+use timeball::settings::parse_duration;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
+
+/// What a program exits with that was asked for something wrong.
+const BAD_USAGE: u8 = 2;
+/// How long each rate of a ramp is held.
+const RAMP_STEP: Delta = Delta::from_seconds(1);
+
+/// Put load on a server of one's own, check every reply, and say how it did
+///
+/// Exit codes: 0 good; 1 nothing answered, or nothing could be sent; 2 bad
+/// usage, such as an address that is neither loopback nor private.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The server: HOST, HOST:PORT or [IPV6]:PORT. Without a port the standard
+    /// one (13, 37, 123; text 8089); without a host, 127.0.0.1 at the port of
+    /// the shipped settings (text 8089, daytime 8013, time 8037, ntp 8123)
+    #[arg(value_name = "HOST[:PORT]")]
+    host: Option<String>,
+
+    /// What to ask
+    #[arg(short, long, value_enum, default_value_t = Protocol::Ntp)]
+    protocol: Protocol,
+
+    /// How long to send: seconds, or with a unit (500ms); with --ramp, at each
+    /// rate [default: 5; with --ramp 1]
+    #[arg(short, long, value_name = "S", value_parser = seconds)]
+    seconds: Option<Delta>,
+
+    /// Closed loop: requests in flight; each reply makes room for the next
+    /// request [default: 256]
+    #[arg(short, long, value_name = "N", conflicts_with = "rate")]
+    window: Option<usize>,
+
+    /// Open loop: requests a second, answered or not; a latency counts from
+    /// the moment at which the request was due
+    #[arg(short, long, value_name = "R")]
+    rate: Option<u64>,
+
+    /// Find the highest rate with less than 0.1 % loss; --rate is the first
+    /// one tried [default: 10000]
+    #[arg(long, conflicts_with_all = ["window", "requests"])]
+    ramp: bool,
+
+    /// Stop after so many requests
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    requests: Option<u64>,
+
+    /// When a request without a reply is lost
+    #[arg(short, long, value_name = "S", default_value = "1s", value_parser = timeout)]
+    timeout: Delta,
+
+    /// From how many ports to ask
+    #[arg(long, value_name = "N", default_value_t = Plan::SOCKETS)]
+    sockets: usize,
+
+    /// From how many addresses to ask, 127.0.0.1 and up: above 1 on IPv4
+    /// loopback only
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    addresses: usize,
+
+    /// How many threads ask; sockets, window and rate are divided among them
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    threads: usize,
+
+    /// Pin the threads to these CPUs, in turn
+    #[arg(long, value_name = "N,...", value_delimiter = ',')]
+    cpu: Vec<usize>,
+
+    /// The server's process, or several: report its CPU time a reply and its
+    /// memory
+    #[arg(long, value_name = "PID,...", value_delimiter = ',')]
+    pid: Vec<u32>,
+
+    /// Write the latencies to FILE as a histogram in SVG
+    #[arg(long, value_name = "FILE")]
+    plot: Option<PathBuf>,
+
+    /// Write one JSON object to stdout (docs/bench.md has the schema)
+    #[arg(long)]
+    json: bool,
+
+    /// Resolve to IPv4 addresses only
+    #[arg(short = '4', long, conflicts_with = "ipv6")]
+    ipv4: bool,
+
+    /// Resolve to IPv6 addresses only
+    #[arg(short = '6', long)]
+    ipv6: bool,
+
+    /// Ask an address that is neither loopback nor private, because the server
+    /// is yours
+    #[arg(long)]
+    i_own_this_server: bool,
+}
+
+/// The protocols by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Protocol {
+    /// `Send time`
+    Text,
+    /// A line of text (RFC 867)
+    Daytime,
+    /// The second (RFC 868)
+    Time,
+    /// NTP version 4 (RFC 5905)
+    Ntp,
+}
+
+impl Protocol {
+    const fn question(self) -> Question {
+        match self {
+            Self::Text => Question::Text,
+            Self::Daytime => Question::Daytime,
+            Self::Time => Question::Time,
+            Self::Ntp => Question::NTP,
+        }
+    }
+}
+
+fn within(text: &str, min: Delta, max: Delta, accepted: &str) -> Result<Delta, String> {
+    let span = parse_duration(text).map_err(|error| error.to_string())?;
+    match (min..=max).contains(&span) {
+        true => Ok(span),
+        false => Err(format!("accepted is {accepted}")),
+    }
+}
+
+fn seconds(text: &str) -> Result<Delta, String> {
+    let (min, max) = (Delta::from_millis(1), Delta::from_seconds(86_400));
+    within(text, min, max, "1 ms to 86400 s")
+}
+
+fn timeout(text: &str) -> Result<Delta, String> {
+    let (min, max) = (Delta::from_millis(1), Delta::from_seconds(60));
+    within(text, min, max, "1 ms to 60 s")
+}
+
+/// Why it did not come to a result.
+#[derive(Debug)]
+struct Failed {
+    code: u8,
+    text: String,
+}
+
+impl Failed {
+    fn usage(text: impl fmt::Display) -> Self {
+        let text = text.to_string();
+        Self {
+            code: BAD_USAGE,
+            text,
+        }
+    }
+
+    fn host(text: impl fmt::Display) -> Self {
+        let text = text.to_string();
+        Self { code: 1, text }
+    }
+}
+
+impl From<LoadError> for Failed {
+    fn from(error: LoadError) -> Self {
+        match error.is_about_usage() {
+            true => Self::usage(error),
+            false => Self::host(error),
+        }
+    }
+}
+
+/// What was found: of one measurement, or of a ramp with the measurement at
+/// its highest rate.
+#[derive(Debug, Serialize)]
+struct Found {
+    #[serde(flatten)]
+    report: Report,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ramp: Option<Ramp>,
+}
+
+/// Runs the subcommand.
+pub fn run(args: &Args) -> ExitCode {
+    match bench(args) {
+        Ok((text, found)) => {
+            let code = match found.report.valid {
+                0 => ExitCode::FAILURE,
+                _ => ExitCode::SUCCESS,
+            };
+            print(&text, code)
+        }
+        Err(failed) => {
+            // Nothing is left to try if stderr is gone as well.
+            let _ = writeln!(io::stderr(), "error: {}", failed.text);
+            ExitCode::from(failed.code)
+        }
+    }
+}
+
+/// Measures, and returns what to print with what was found.
+fn bench(args: &Args) -> Result<(String, Found), Failed> {
+    let plan = plan(args)?;
+    plan.check().map_err(Failed::usage)?;
+    // A place that takes no file is better known now than in the end.
+    let picture = match &args.plot {
+        Some(file) => Some(File::create(file).map_err(|error| plot_failed(file, &error))?),
+        None => None,
+    };
+    let found = measured(&plan, args.ramp)?;
+    if let (Some(mut picture), Some(file)) = (picture, &args.plot) {
+        let written = picture.write_all(plot::svg(&found.report).as_bytes());
+        written.map_err(|error| plot_failed(file, &error))?;
+    }
+    let text = if args.json {
+        let line = serde_json::to_string(&found).map_err(Failed::host)?;
+        line + "\n"
+    } else {
+        human::Table(&found).to_string()
+    };
+    Ok((text, found))
+}
+
+fn plot_failed(file: &std::path::Path, error: &io::Error) -> Failed {
+    Failed::usage(format!("--plot {}: {error}", file.display()))
+}
+
+/// The command line as a plan.
+fn plan(args: &Args) -> Result<Plan, Failed> {
+    let question = args.protocol.question();
+    let target = match &args.host {
+        Some(host) => Target::parse(host, question.standard_port()).map_err(Failed::usage)?,
+        None => {
+            let host = if args.ipv6 { "::1" } else { "127.0.0.1" };
+            Target::new(host, question.shipped_port())
+        }
+    };
+    let seconds = args.seconds;
+    let default = Plan::new(resolve(&target, args)?, question);
+    Ok(Plan {
+        pace: match (args.rate, args.window) {
+            (Some(rate), _) => Pace::Rate(rate),
+            (None, window) => Pace::Window(window.unwrap_or(Plan::WINDOW)),
+        },
+        duration: seconds.unwrap_or(if args.ramp {
+            RAMP_STEP
+        } else {
+            default.duration
+        }),
+        requests: args.requests,
+        timeout: args.timeout,
+        sockets: args.sockets,
+        addresses: args.addresses,
+        threads: args.threads,
+        cpus: args.cpu.clone(),
+        server: args.pid.clone(),
+        is_own_server: args.i_own_this_server,
+        ..default
+    })
+}
+
+/// The first address of the family that was asked for: one server is measured,
+/// not several.
+fn resolve(target: &Target, args: &Args) -> Result<SocketAddr, Failed> {
+    let found = (target.host(), target.port())
+        .to_socket_addrs()
+        .map_err(|error| Failed::host(format!("{target}: {error}")))?;
+    let is_wanted = |address: &SocketAddr| match address {
+        SocketAddr::V4(_) => !args.ipv6,
+        SocketAddr::V6(_) => !args.ipv4,
+    };
+    let mut wanted = found.filter(is_wanted);
+    wanted
+        .next()
+        .ok_or_else(|| Failed::host(format!("{target} has no address of that family")))
+}
+
+/// Measures on a thread of its own, while this one shows how far it is and
+/// listens for signals.
+fn measured(plan: &Plan, with_ramp: bool) -> Result<Found, Failed> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(Failed::host)?;
+    runtime.block_on(async {
+        let watch = Arc::new(Watch::new());
+        for kind in [SignalKind::interrupt(), SignalKind::terminate()] {
+            let mut signals = signal(kind).map_err(Failed::host)?;
+            let watch = Arc::clone(&watch);
+            tokio::spawn(async move {
+                while signals.recv().await.is_some() {
+                    watch.stop();
+                }
+            });
+        }
+        let bar = progress::bar(plan, with_ramp);
+        tokio::spawn(progress::show(bar.clone(), Arc::clone(&watch)));
+        let (tell, told) = oneshot::channel();
+        let load = {
+            let (plan, bar) = (plan.clone(), bar.clone());
+            move || {
+                // Whoever listens is there as long as this runs.
+                let _ = tell.send(load(&plan, with_ramp, &watch, |step| {
+                    progress::say(&bar, &human::step(step))
+                }));
+            }
+        };
+        thread::Builder::new()
+            .name("load".to_owned())
+            .spawn(load)
+            .map_err(Failed::host)?;
+        let found = told.await;
+        bar.finish_and_clear();
+        Ok(found.map_err(|_panicked| Failed::host("the generator failed"))??)
+    })
+}
+
+fn load(
+    plan: &Plan,
+    with_ramp: bool,
+    watch: &Watch,
+    each: impl FnMut(&Step),
+) -> Result<Found, LoadError> {
+    if with_ramp {
+        let (found, report) = ramp(plan, watch, each)?;
+        Ok(Found {
+            report,
+            ramp: Some(found),
+        })
+    } else {
+        Ok(Found {
+            report: measure(plan, watch)?,
+            ramp: None,
+        })
+    }
+}
