@@ -4,6 +4,7 @@
 //! each subcommand; 2 always means that the command line or the settings are at
 //! fault.
 
+mod bench;
 mod check;
 mod output;
 mod query;
@@ -33,6 +34,7 @@ struct Arguments {
 enum Command {
     Serve(serve::Args),
     Query(query::Args),
+    Bench(bench::Args),
     Check(check::Args),
     Settings(settings::Args),
     Sources(sources::Args),
@@ -45,6 +47,7 @@ pub fn run() -> ExitCode {
     match arguments.command {
         Command::Serve(args) => serve::run(&args),
         Command::Query(args) => query::run(&args),
+        Command::Bench(args) => bench::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Settings(args) => settings::run(&args),
         Command::Sources(args) => sources::run(&args),
