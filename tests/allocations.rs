@@ -4,9 +4,12 @@
 //! A test target of its own, as the counting allocator is the whole process's.
 
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::net::UdpSocket;
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+use timeball::api::Delta;
+use timeball::client::Question;
+use timeball::load::{Pace, Plan, Watch, run};
 use timeball::{Server, Settings};
 
 struct Counting;
@@ -88,6 +91,27 @@ fn ask(socket: &UdpSocket, request: &[u8], count: usize, window: usize) {
     }
 }
 
+/// How many more allocations the load generator makes for 40,000 requests than
+/// for 20,000.
+fn the_load_generator(target: SocketAddr) -> u64 {
+    let allocated = |requests| {
+        let plan = Plan {
+            requests: Some(requests),
+            duration: Delta::from_seconds(20),
+            timeout: Delta::from_seconds(20),
+            pace: Pace::Window(64),
+            ..Plan::new(target, Question::NTP)
+        };
+        let before = ALLOCATIONS.load(Ordering::Relaxed);
+        let report = run(&plan, &Watch::new()).unwrap_or_else(|error| panic!("{error}"));
+        let allocated = ALLOCATIONS.load(Ordering::Relaxed) - before;
+        assert_eq!((report.valid, report.lost), (requests, 0));
+        allocated
+    };
+    let few = allocated(20_000);
+    allocated(40_000).abs_diff(few)
+}
+
 #[test]
 fn nothing_is_allocated_per_datagram() {
     let settings = Settings::from_toml(SETTINGS).unwrap_or_else(|errors| panic!("{errors}"));
@@ -124,5 +148,6 @@ fn nothing_is_allocated_per_datagram() {
             "allocations in 20,000 datagrams of listener {listener}"
         );
     }
-    assert_eq!(server.stop().replied, 5 * 31_000);
+    assert_eq!(the_load_generator(server.address(4)), 0);
+    assert_eq!(server.stop().replied, 5 * 31_000 + 60_000);
 }

@@ -1,6 +1,7 @@
 //! What a user of timeball sees, by subject. Each test starts what it needs on
 //! ports that the kernel chooses, so they run in any order and side by side.
 
+mod bench;
 mod protocol;
 mod query;
 mod server;

@@ -185,7 +185,7 @@ impl Script {
             Question::Daytime => daytime::REQUEST,
             Question::Time => time::REQUEST,
             Question::Ntp(_) => {
-                let mark = ticket.to_bits() ^ self.key;
+                let mark = disguise(ticket.to_bits() ^ self.key);
                 self.request[LEN - 8..].copy_from_slice(&mark.to_be_bytes());
                 &self.request
             }
@@ -242,7 +242,7 @@ impl Script {
         if let Verdict::KissOfDeath(_) = verdict {
             return Err(Refused::Invalid(Invalid::KissOfDeath));
         }
-        let ticket = Ticket::from_bits(origin ^ self.key);
+        let ticket = Ticket::from_bits(uncover(origin) ^ self.key);
         let times = outstanding.take(ticket).map_err(|why| match why {
             NotWaiting::Unknown => Refused::Invalid(Invalid::OriginTimestamp),
             NotWaiting::Answered => Refused::Invalid(Invalid::Duplicate),
@@ -255,12 +255,44 @@ impl Script {
     }
 }
 
+/// An odd number whose bits are well mixed: the golden ratio.
+const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
+/// What undoes a multiplication by it, modulo 2^64.
+const INVERSE: u64 = inverse(FACTOR);
+
+/// The inverse of an odd number modulo 2^64, by Newton's method: each step
+/// doubles the bits that are right, of which three are to begin with.
+const fn inverse(odd: u64) -> u64 {
+    let mut inverse = odd;
+    let mut bits = 3;
+    while bits < 64 {
+        inverse = inverse.wrapping_mul(2_u64.wrapping_sub(odd.wrapping_mul(inverse)));
+        bits *= 2;
+    }
+    inverse
+}
+
+/// Turns neighbouring numbers into ones that have nothing in common, each into
+/// one of its own, so that a transmit timestamp with a wrong bit is not that of
+/// another request.
+const fn disguise(bits: u64) -> u64 {
+    let mixed = bits.wrapping_mul(FACTOR);
+    (mixed ^ (mixed >> 32)).wrapping_mul(FACTOR)
+}
+
+/// What [`disguise`] was given.
+const fn uncover(bits: u64) -> u64 {
+    let mixed = bits.wrapping_mul(INVERSE);
+    (mixed ^ (mixed >> 32)).wrapping_mul(INVERSE)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::api::{LeapIndicator, Monotonic, ReferenceId};
     use crate::protocol::ntp::Header;
     use crate::protocol::ntp::header::mode;
+    use proptest::prelude::*;
 
     fn times() -> Times {
         Times {
@@ -329,6 +361,33 @@ mod tests {
             octets.resize(len, 0);
             let found = script.check(&octets, &mut outstanding);
             assert_eq!(found, Err(Refused::Invalid(Invalid::Length)), "{len}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_disguise_can_be_taken_off(bits: u64) {
+            prop_assert_eq!(uncover(disguise(bits)), bits);
+        }
+    }
+
+    #[test]
+    fn an_origin_timestamp_with_one_wrong_bit_is_that_of_no_request() {
+        for key in [0, u64::MAX, 0x0123_4567_89ab_cdef] {
+            let mut script = Script::new(Question::NTP, key);
+            let mut outstanding = Outstanding::new(64);
+            let tickets: Vec<_> = (0..64).map(|_| outstanding.add(times()).unwrap()).collect();
+            for ticket in tickets {
+                let request = script.request(ticket).first_chunk().copied().unwrap();
+                let mark = Header::decode(&request).transmit_timestamp.to_bits();
+                for bit in 0..64 {
+                    let (_, _, mut reply) = asked();
+                    reply.origin_timestamp = NtpTimestamp::from_bits(mark ^ (1 << bit));
+                    let found = script.check(&reply.encode(), &mut outstanding);
+                    let expected = Refused::Invalid(Invalid::OriginTimestamp);
+                    assert_eq!(found, Err(expected), "bit {bit}");
+                }
+            }
         }
     }
 

@@ -112,7 +112,8 @@ impl Latencies {
             })
             .collect();
         for value in self.histogram.iter_recorded() {
-            let place = (micros(value.value_iterated_to()) / low).ln() / step;
+            let least = self.histogram.lowest_equivalent(value.value_iterated_to());
+            let place = (micros(least) / low).ln() / step;
             bins[(place.max(0.0) as usize).min(count - 1)].count += value.count_at_value();
         }
         bins

@@ -2,4 +2,4 @@
 
 mod command;
 mod library;
-mod server;
+pub mod server;

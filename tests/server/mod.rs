@@ -2,7 +2,7 @@
 //! how it starts and ends.
 
 mod addresses;
-mod burst;
+pub mod burst;
 mod failures;
 mod mock;
 mod process;
