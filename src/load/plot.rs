@@ -8,7 +8,7 @@ const WIDTH: f64 = 860.0;
 const HEIGHT: f64 = 420.0;
 const LEFT: f64 = 70.0;
 const RIGHT: f64 = 20.0;
-const TOP: f64 = 64.0;
+const TOP: f64 = 88.0;
 const BOTTOM: f64 = 56.0;
 const BINS: usize = 80;
 
@@ -46,13 +46,17 @@ fn write_svg(out: &mut String, report: &Report) -> fmt::Result {
             };
             bars(out, &bins, &axis)?;
             scale(out, &axis)?;
-            for (name, value) in [
-                ("p50", latency.p50),
-                ("p90", latency.p90),
-                ("p99", latency.p99),
-                ("p99.9", latency.p99_9),
+            // They often lie close together, so each has a height of its own.
+            for (name, value, above) in [
+                ("p50", latency.p50, 8.0),
+                ("p90", latency.p90, 20.0),
+                ("p99", latency.p99, 32.0),
+                ("p99.9", latency.p99_9, 44.0),
             ] {
-                mark(out, &axis, name, value)?;
+                let x = axis.x(value);
+                let text = format!("{name} {value:.1}");
+                line(out, (x, TOP - above + 2.0), (x, HEIGHT - BOTTOM), "#c04030")?;
+                label(out, x, TOP - above, "middle", 11, &text)?;
             }
         }
         _ => label(
@@ -124,17 +128,6 @@ fn scale(out: &mut String, axis: &Axis) -> fmt::Result {
         12,
         "latency in µs (logarithmic)",
     )
-}
-
-fn mark(out: &mut String, axis: &Axis, name: &str, micros: f64) -> fmt::Result {
-    let x = axis.x(micros);
-    line(out, (x, TOP - 4.0), (x, HEIGHT - BOTTOM), "#c04030")?;
-    // Percentiles often lie close together, so each has its own height.
-    let y = match name {
-        "p50" | "p99" => TOP - 8.0,
-        _ => TOP - 21.0,
-    };
-    label(out, x, y, "middle", 11, &format!("{name} {micros:.1}"))
 }
 
 fn line(out: &mut String, from: (f64, f64), to: (f64, f64), color: &str) -> fmt::Result {

@@ -133,11 +133,12 @@ impl Report {
         }
     }
 
-    /// Whether the generator sent what it was to send: all but one in a
-    /// thousand, and on time.
+    /// Whether the generator sent what it was to send, and on time: all but one
+    /// in a hundred. One that is too slow falls behind with nearly all; one
+    /// that was held up for a moment with a few.
     #[must_use]
     pub fn generator_kept_up(&self) -> bool {
         let behind = self.generator.unsent + self.generator.delayed;
-        behind * 1_000 <= self.sent + self.generator.unsent
+        behind * 100 <= self.sent + self.generator.unsent
     }
 }
