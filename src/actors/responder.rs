@@ -17,7 +17,7 @@ pub struct Responder {
     outbox: Arc<dyn Outbox>,
     counters: Arc<Counters>,
     log: ServedLog,
-    send_cost: SendCost,
+    pace: Pace,
 }
 
 /// What a [`Responder`] is made of.
@@ -51,7 +51,7 @@ impl Responder {
                 outbox,
                 counters,
                 log,
-                send_cost: SendCost::default(),
+                pace: Pace::default(),
             }
         });
     }
@@ -68,18 +68,25 @@ impl Responder {
         if replies == 0 {
             return;
         }
-        let sending = (replies > 1).then(|| self.service.again(now));
+        // In a batch of one nothing waits for anything.
+        let served_at = (batch.len() > 1).then(|| self.service.again(now));
         self.counters.record_sends(self.outbox.send(batch));
-        if let Some(before) = sending {
-            let taken = self.service.again(before).monotonic - before.monotonic;
-            self.send_cost.learn(taken, replies);
+        if let Some(served_at) = served_at {
+            let sent_at = self.service.again(served_at);
+            self.pace
+                .serve
+                .learn(served_at.monotonic - now.monotonic, *served);
+            self.pace
+                .send
+                .learn(sent_at.monotonic - served_at.monotonic, replies);
         }
     }
 
     /// Serves one datagram of `batch`. A panic costs that datagram and nothing
     /// else: the service holds nothing that it could leave half changed.
     fn serve(&mut self, batch: &mut PooledBatch, index: usize, now: HostInstant) {
-        let head_start = self.send_cost.of(batch.replies());
+        let behind = batch.len() - index - 1;
+        let head_start = self.pace.head_start(batch.replies(), behind);
         let (datagram, reply) = batch.exchange(index);
         let service = &mut self.service;
         let served = catch_unwind(AssertUnwindSafe(|| {
@@ -116,25 +123,42 @@ impl StreamHandler<PooledBatch> for Responder {
     } // the batch returns to its pool here, whatever happened above
 }
 
-/// What sending one reply costs: by this the transmit timestamps in a batch
-/// allow for the replies that leave before them.
+/// How long a reply still waits once its transmit timestamp is taken: for the
+/// datagrams behind it in the batch to be served, and for the replies before it
+/// to be sent. Its timestamp allows for both, so that a deep batch does not make
+/// it early.
 #[derive(Debug, Default)]
-struct SendCost {
+struct Pace {
+    serve: Cost,
+    send: Cost,
+}
+
+impl Pace {
+    /// The wait of a reply that has `before` replies before it and `behind`
+    /// datagrams behind it.
+    fn head_start(&self, before: usize, behind: usize) -> Delta {
+        self.send.of(before) + self.serve.of(behind)
+    }
+}
+
+/// What one of something costs: a running mean over batches.
+#[derive(Debug, Default)]
+struct Cost {
     nanos: i64,
 }
 
-impl SendCost {
-    /// The weight of one batch in the running mean, as a power of two.
+impl Cost {
+    /// The weight of one batch in the mean, as a power of two.
     const WEIGHT_SHIFT: u32 = 3;
-    /// No send takes longer; what does was a preemption.
+    /// Nothing here takes longer; what does was a preemption.
     const MOST_NANOS: i64 = 50_000;
 
-    /// How long `count` replies take to send.
+    /// What `count` of them cost.
     fn of(&self, count: usize) -> Delta {
         Delta::from_nanos(self.nanos) * i64::try_from(count).unwrap_or(i64::MAX)
     }
 
-    /// Learns that `count` replies took `taken`.
+    /// Learns that `count` of them took `taken`.
     fn learn(&mut self, taken: Delta, count: usize) {
         let each = taken.as_nanos() / i64::try_from(count).unwrap_or(i64::MAX).max(1);
         let each = each.clamp(0, Self::MOST_NANOS);
@@ -147,8 +171,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_cost_of_a_send_settles_near_what_is_measured() {
-        let mut cost = SendCost::default();
+    fn a_cost_settles_near_what_is_measured() {
+        let mut cost = Cost::default();
         for _ in 0..100 {
             cost.learn(Delta::from_micros(64 * 3), 64);
         }
@@ -161,9 +185,21 @@ mod tests {
     }
 
     #[test]
-    fn one_preempted_send_does_not_spoil_the_cost() {
-        let mut cost = SendCost::default();
+    fn one_preemption_does_not_spoil_a_cost() {
+        let mut cost = Cost::default();
         cost.learn(Delta::from_seconds(3), 2);
         assert!(cost.of(1) <= Delta::from_micros(7));
+    }
+
+    #[test]
+    fn a_reply_waits_for_what_is_served_behind_it_and_sent_before_it() {
+        let pace = Pace {
+            serve: Cost { nanos: 100 },
+            send: Cost { nanos: 3_000 },
+        };
+        assert_eq!(pace.head_start(0, 0), Delta::ZERO);
+        assert_eq!(pace.head_start(0, 63), Delta::from_nanos(6_300));
+        assert_eq!(pace.head_start(63, 0), Delta::from_nanos(189_000));
+        assert_eq!(pace.head_start(1, 62), Delta::from_nanos(9_200));
     }
 }
