@@ -1,0 +1,1 @@
+"""The parts of `benches/peers`, which compares timeball with other NTP servers."""

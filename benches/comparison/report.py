@@ -1,0 +1,219 @@
+"""The document: the tables, and the prose of `performance.template.md` around them."""
+
+from pathlib import Path
+from string import Template
+
+from . import plot
+from .figures import Figures
+
+TEMPLATE = Path(__file__).with_name("performance.template.md")
+NOTHING = "–"
+
+# What timeball aims at: CPU time of a reply against another server's, under a load.
+RATIO_AIMS = [
+    ("saturated", "floor-batch", 1.08),
+    ("saturated", "chronyd", 0.95),
+    ("saturated", "ntpd-rs", 0.65),
+    ("rate", "floor-single", 1.20),
+]
+RESIDENT_AIM_MIB = 12
+
+
+class Report:
+    """The document and the plot of one comparison."""
+
+    def __init__(self, comparison):
+        """comparison: what `benches/peers` keeps of a run, as in `target/peers/run.json`."""
+        self.run = comparison
+        self.options = comparison["options"]
+        self.figures = Figures(comparison["rounds"])
+        self.servers = comparison["servers"]
+        self.titles = {server["name"]: server["title"] for server in self.servers}
+
+    def document(self):
+        options = self.options
+        return Template(TEMPLATE.read_text()).substitute(
+            date=self.run["date"],
+            rounds=count(options["rounds"], "round"),
+            seconds=f"{options['seconds']:g}",
+            window=options["window"],
+            rate=f"{options['rate']:,}",
+            sockets=options["sockets"],
+            server_cpu=options["server_cpu"],
+            load_cpu=options["load_cpu"],
+            warning=self.warning(),
+            saturated=self.saturated(),
+            steady=self.steady(),
+            aims=self.aims(),
+            notes=self.notes(),
+            machine=table(("machine", ""), self.run["machine"].items()),
+            versions=self.versions(),
+            commands=self.commands(),
+        )
+
+    def warning(self):
+        if not self.run["doubts"]:
+            return ""
+        return "".join(f"> **Do not quote these figures**: {doubt}.\n" for doubt in self.run["doubts"]) + "\n"
+
+    def rows(self, load, cells):
+        """A row for each server, the cheapest first, those without figures last."""
+        key = lambda server: self.cost(server["name"], load)
+        for server in sorted(self.servers, key=key):
+            name, title = server["name"], server["title"]
+            title = f"**{title}**" if name == "timeball" else title
+            if self.figures.samples(name, load):
+                yield (title, *cells(name))
+            else:
+                yield (title, "**did not run**", *[NOTHING] * (len(cells("")) - 1))
+
+    def cost(self, name, load):
+        spread = self.figures.spread(name, load, "cpu_ns")
+        return spread.median if spread else float("inf")
+
+    def saturated(self):
+        def cells(name):
+            return (
+                self.cpu(name, "saturated"),
+                ratio(self.figures.ratio(name, "chronyd", "saturated")),
+                ratio(self.figures.ratio(name, "floor-batch", "saturated")),
+                self.rate(name, "saturated"),
+                self.whole(name, "saturated", "invalid"),
+                self.whole(name, "saturated", "lost"),
+                mib(self.figures.spread(name, "saturated", "resident_kib")),
+            )
+
+        heading = ("server", "CPU time of a reply, ns", "× chronyd", "× floor, batches")
+        heading += ("replies/s", "invalid", "lost", "memory, MiB")
+        return table(heading, self.rows("saturated", cells))
+
+    def steady(self):
+        def cells(name):
+            return (
+                self.cpu(name, "rate"),
+                ratio(self.figures.ratio(name, "chronyd", "rate")),
+                ratio(self.figures.ratio(name, "floor-single", "rate")),
+                self.rate(name, "rate"),
+                self.whole(name, "rate", "invalid"),
+                self.whole(name, "rate", "lost"),
+                micros(self.figures.spread(name, "rate", "p50_us")),
+                micros(self.figures.spread(name, "rate", "p99_us")),
+            )
+
+        heading = ("server", "CPU time of a reply, ns", "× chronyd", "× floor, one by one")
+        heading += ("replies/s", "invalid", "lost", "median latency, µs", "99 %, µs")
+        return table(heading, self.rows("rate", cells))
+
+    def cpu(self, name, load):
+        spread = self.figures.spread(name, load, "cpu_ns")
+        return spread and f"{spread.median:,.0f} ({spread.least:,.0f}..{spread.greatest:,.0f})"
+
+    def rate(self, name, load):
+        spread = self.figures.spread(name, load, "replies_per_second")
+        return spread and f"{spread.median:,.0f}"
+
+    def whole(self, name, load, key):
+        return f"{self.figures.total(name, load, key):,}"
+
+    def aims(self):
+        def rows():
+            for load, baseline, most in RATIO_AIMS:
+                title = self.titles.get(baseline, baseline)
+                what = f"CPU time of a reply, {self.load_title(load)}, × {title}"
+                spread = self.figures.ratio("timeball", baseline, load)
+                yield what, f"at most {most:.2f}", ratio(spread), verdict(spread, most)
+            spread = self.figures.spread("timeball", "saturated", "resident_kib")
+            reached = verdict(spread, RESIDENT_AIM_MIB * 1024)
+            yield "memory, saturated, MiB", f"below {RESIDENT_AIM_MIB}", mib(spread), reached
+            loads = ("saturated", "rate")
+            samples = [each for load in loads for each in self.figures.samples("timeball", load)]
+            invalid = sum(each["invalid"] for each in samples)
+            found = f"{invalid:,}" if samples else NOTHING
+            reached = ("no" if invalid else "yes") if samples else NOTHING
+            yield "wrong replies", "0", found, reached
+
+        return table(("aim", "", "measured", "reached"), rows())
+
+    def load_title(self, load):
+        return "saturated" if load == "saturated" else f"{self.options['rate']:,}/s"
+
+    def notes(self):
+        """What a reader must know of single servers: how it was run, what went wrong."""
+        lines = []
+        for server in self.servers:
+            name = server["name"]
+            parts = [server["note"]] if server["note"] else []
+            samples = [
+                each for load in ("saturated", "rate") for each in self.figures.samples(name, load)
+            ]
+            if any(each["unsynchronised"] for each in samples):
+                parts.append("says in its replies that its clock is not synchronised")
+            behind = sum(each["generator_behind"] for each in samples)
+            if behind * 1000 > sum(each["sent"] for each in samples):
+                parts.append(f"the generator sent {behind:,} requests late or not at all")
+            dropped = sum(each["generator_dropped"] for each in samples)
+            if dropped:
+                parts.append(f"of the lost, {dropped:,} replies were dropped at the generator")
+            if server["error"]:
+                parts.append(f"**failed**: `{server['error'].replace('`', chr(39))}`")
+            if parts:
+                lines.append(f"- **{server['title']}**: {'; '.join(parts)}.")
+        return "\n".join(lines)
+
+    def versions(self):
+        rows = ((server["title"], f"`{server['version']}`") for server in self.servers)
+        return table(("server", "version"), rows)
+
+    def commands(self):
+        return "\n".join(f"{server['command']}" for server in self.servers)
+
+    def svg(self):
+        panels = []
+        for load, title in [
+            ("saturated", "saturated"),
+            ("rate", f"at {self.options['rate']:,} requests/s"),
+        ]:
+            rows = [
+                (server["name"], server["title"], spread)
+                for server in self.servers
+                if (spread := self.figures.spread(server["name"], load, "cpu_ns"))
+            ]
+            rows.sort(key=lambda row: row[2].median)
+            panels.append((f"CPU time of each reply, {title} (the line: least to greatest)", rows))
+        return plot.svg(panels)
+
+
+def table(heading, rows):
+    """A table, numbers to the right."""
+    rows = [[str(cell) if cell is not None else NOTHING for cell in row] for row in rows]
+    lines = [heading, ["---", *["---:" if numeric(rows) else "---"] * (len(heading) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def numeric(rows):
+    """Whether a table is one of figures, rather than of names."""
+    return len(rows[0]) > 2 if rows else False
+
+
+def ratio(spread):
+    if spread and spread.least == spread.greatest == 1:
+        return "1"
+    return spread and f"{spread.median:.2f} ({spread.least:.2f}..{spread.greatest:.2f})"
+
+
+def mib(spread):
+    return spread and f"{spread.greatest / 1024:.1f}"
+
+
+def micros(spread):
+    return spread and f"{spread.median:,.0f}"
+
+
+def verdict(spread, most):
+    if spread is None:
+        return NOTHING
+    return "yes" if spread.median <= most else "**no**"
+
+
+def count(number, noun):
+    return f"{number} {noun}" + ("" if number == 1 else "s")
