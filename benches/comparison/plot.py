@@ -58,7 +58,8 @@ def panel(heading, rows, top):
             f'width="{spread.median * scale:.1f}" height="{BAR_HEIGHT}"/>'
         )
         yield (
-            f'<line class="range" x1="{least:.1f}" y1="{middle}" x2="{greatest:.1f}" y2="{middle}"/>'
+            f'<line class="range" x1="{least:.1f}" y1="{middle}" '
+            f'x2="{greatest:.1f}" y2="{middle}"/>'
         )
         yield (
             f'<text x="{WIDTH - VALUE_WIDTH + 10}" y="{line}">{value} ({reach})</text>'

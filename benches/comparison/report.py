@@ -46,7 +46,7 @@ class Report:
             steady=self.steady(),
             aims=self.aims(),
             notes=self.notes(),
-            machine=table(("machine", ""), self.run["machine"].items()),
+            machine=table(("what", "value"), self.run["machine"].items()),
             versions=self.versions(),
             commands=self.commands(),
         )
@@ -54,18 +54,18 @@ class Report:
     def warning(self):
         if not self.run["doubts"]:
             return ""
-        return "".join(f"> **Do not quote these figures**: {doubt}.\n" for doubt in self.run["doubts"]) + "\n"
+        return f"> **Do not quote these figures**: {'; '.join(self.run['doubts'])}.\n\n"
 
     def rows(self, load, cells):
         """A row for each server, the cheapest first, those without figures last."""
-        key = lambda server: self.cost(server["name"], load)
-        for server in sorted(self.servers, key=key):
+        for server in sorted(self.servers, key=lambda server: self.cost(server["name"], load)):
             name, title = server["name"], server["title"]
             title = f"**{title}**" if name == "timeball" else title
             if self.figures.samples(name, load):
                 yield (title, *cells(name))
             else:
-                yield (title, "**did not run**", *[NOTHING] * (len(cells("")) - 1))
+                why = f"**did not run**: {quoted(server['error'] or 'no rounds')}"
+                yield (title, why, *[NOTHING] * (len(cells("")) - 1))
 
     def cost(self, name, load):
         spread = self.figures.spread(name, load, "cpu_ns")
@@ -121,7 +121,7 @@ class Report:
                 title = self.titles.get(baseline, baseline)
                 what = f"CPU time of a reply, {self.load_title(load)}, × {title}"
                 spread = self.figures.ratio("timeball", baseline, load)
-                yield what, f"at most {most:.2f}", ratio(spread), verdict(spread, most)
+                yield what, f"at most {most:.2f}", ratio(spread, 3), verdict(spread, most)
             spread = self.figures.spread("timeball", "saturated", "resident_kib")
             reached = verdict(spread, RESIDENT_AIM_MIB * 1024)
             yield "memory, saturated, MiB", f"below {RESIDENT_AIM_MIB}", mib(spread), reached
@@ -132,7 +132,7 @@ class Report:
             reached = ("no" if invalid else "yes") if samples else NOTHING
             yield "wrong replies", "0", found, reached
 
-        return table(("aim", "", "measured", "reached"), rows())
+        return table(("what", "aim", "measured", "reached"), rows())
 
     def load_title(self, load):
         return "saturated" if load == "saturated" else f"{self.options['rate']:,}/s"
@@ -155,7 +155,7 @@ class Report:
             if dropped:
                 parts.append(f"of the lost, {dropped:,} replies were dropped at the generator")
             if server["error"]:
-                parts.append(f"**failed**: `{server['error'].replace('`', chr(39))}`")
+                parts.append(f"**failed**: {quoted(server['error'])}")
             if parts:
                 lines.append(f"- **{server['title']}**: {'; '.join(parts)}.")
         return "\n".join(lines)
@@ -165,7 +165,7 @@ class Report:
         return table(("server", "version"), rows)
 
     def commands(self):
-        return "\n".join(f"{server['command']}" for server in self.servers)
+        return "\n".join(server["command"] for server in self.servers)
 
     def svg(self):
         panels = []
@@ -184,21 +184,27 @@ class Report:
 
 
 def table(heading, rows):
-    """A table, numbers to the right."""
+    """A table. One of more than names and values has its numbers to the right."""
     rows = [[str(cell) if cell is not None else NOTHING for cell in row] for row in rows]
-    lines = [heading, ["---", *["---:" if numeric(rows) else "---"] * (len(heading) - 1)], *rows]
+    side = "---:" if len(heading) > 2 else "---"
+    lines = [heading, ["---", *[side] * (len(heading) - 1)], *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def numeric(rows):
-    """Whether a table is one of figures, rather than of names."""
-    return len(rows[0]) > 2 if rows else False
-
-
-def ratio(spread):
-    if spread and spread.least == spread.greatest == 1:
+def ratio(spread, digits=2):
+    if spread is None:
+        return None
+    if spread.least == spread.greatest == 1:
         return "1"
-    return spread and f"{spread.median:.2f} ({spread.least:.2f}..{spread.greatest:.2f})"
+    middle, least, greatest = (
+        f"{value:.{digits}f}" for value in (spread.median, spread.least, spread.greatest)
+    )
+    return f"{middle} ({least}..{greatest})"
+
+
+def quoted(text):
+    """What a program said, so that it stays within a cell."""
+    return f"`{text.replace('`', chr(39)).replace('|', '/')}`"
 
 
 def mib(spread):

@@ -84,7 +84,8 @@ class Generator:
         return json.loads(found) if process.returncode == 0 else None
 
     def is_answered(self, box):
-        return self.run(box, ["--requests", "1", "--window", "1", "--sockets", "1"], 0.5) is not None
+        once = ["--requests", "1", "--window", "1", "--sockets", "1"]
+        return self.run(box, once, 0.5) is not None
 
     def measure(self, box, load):
         """One server under one load."""

@@ -172,7 +172,8 @@ def servers(root, target, cache):
 
 def obtain(wanted, root, cache):
     """Builds, unpacks and installs what the wanted servers need."""
-    run(["cargo", "build", "--release", "--locked", "--bin", "timeball", "--example", "floor"], root)
+    ours = ["--bin", "timeball", "--example", "floor"]
+    run(["cargo", "build", "--release", "--locked", *ours], root)
     unpacked = [server.name for server in wanted if server.made_by == "debian"]
     if unpacked:
         run([str(root / ".ci/peers"), str(cache), *unpacked], root)
