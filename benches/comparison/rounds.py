@@ -110,6 +110,7 @@ def sample(found):
     generator = found["generator"]
     behind = generator["unsent"] + generator["delayed"]
     return {
+        "is_open": found["loop"] == "open",
         "cpu_ns": cpu_ns,
         "replies_per_second": found["replies_per_second"],
         "sent": found["sent"],
