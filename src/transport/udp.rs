@@ -1,6 +1,6 @@
 //! Kernel sockets.
 
-use super::kernel::{self, Batch, SendReport, SocketOption};
+use super::kernel::{self, Batch, SendReport, SocketOption, Watch};
 use super::{Outbox, Transport};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use tokio::io::unix::AsyncFd;
+use tokio::task::coop;
 
 /// How a listener's sockets are to be bound.
 #[derive(Debug, Clone)]
@@ -126,12 +126,22 @@ fn granted_receive_buffer(socket: &Socket) -> io::Result<usize> {
     Ok(socket.recv_buffer_size()? / 2)
 }
 
-/// A kernel socket, watched by the reactor of the thread it was opened on.
+/// A kernel socket, watched by the reactor of the thread it was opened on while
+/// there is anything to wait for.
 pub struct UdpTransport {
-    socket: AsyncFd<Arc<Socket>>,
+    socket: Arc<Socket>,
+    watch: Watch,
+    /// Large batches in a row.
+    large_batches: u32,
 }
 
 impl UdpTransport {
+    /// Datagrams that make a batch large.
+    const LARGE: usize = 16;
+    /// Large batches in a row that make a socket busy: enough to pay for giving
+    /// the watch up and taking it again, about 2 µs.
+    const BUSY: u32 = 4;
+
     /// Watches `socket`, which is bound and does not block.
     ///
     /// # Errors
@@ -140,17 +150,48 @@ impl UdpTransport {
     /// # Panics
     /// Outside of a tokio runtime.
     pub fn open(socket: Socket) -> io::Result<Self> {
+        let socket = Arc::new(socket);
+        let mut watch = Watch::new()?;
+        watch.take(&socket)?;
         Ok(Self {
-            socket: kernel::watch_readable(Arc::new(socket))?,
+            socket,
+            watch,
+            large_batches: 0,
         })
+    }
+
+    /// Gives the watch up once the socket is busy.
+    fn note_batch(&mut self, len: usize) {
+        self.large_batches = if len < Self::LARGE {
+            0
+        } else {
+            self.large_batches.saturating_add(1)
+        };
+        if self.large_batches >= Self::BUSY {
+            self.watch.give_up(&self.socket);
+        }
     }
 }
 
 impl Transport for UdpTransport {
     fn poll_recv(&mut self, context: &mut Context<'_>, batch: &mut Batch) -> Poll<io::Result<()>> {
         loop {
-            let mut readiness = ready!(self.socket.poll_read_ready(context))?;
-            match batch.receive(self.socket.get_ref().as_fd()) {
+            if !self.watch.is_taken() {
+                // Other tasks of the thread get their turn, as with a watch.
+                let turn = ready!(coop::poll_proceed(context));
+                match batch.receive(self.socket.as_fd()) {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                        self.large_batches = 0;
+                        self.watch.take(&self.socket)?;
+                    }
+                    result => {
+                        turn.made_progress();
+                        return Poll::Ready(result);
+                    }
+                }
+            }
+            let mut readiness = ready!(self.watch.poll_readable(context))?;
+            match batch.receive(self.socket.as_fd()) {
                 Ok(()) => {
                     // A batch that is not full has emptied the socket (it could
                     // also have met an error, but none is reported here without
@@ -160,6 +201,7 @@ impl Transport for UdpTransport {
                     if batch.len() < batch.capacity() {
                         readiness.clear_ready();
                     }
+                    self.note_batch(batch.len());
                     return Poll::Ready(Ok(()));
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -171,16 +213,16 @@ impl Transport for UdpTransport {
     }
 
     fn recv_rest(&mut self, batch: &mut Batch) -> io::Result<()> {
-        batch.receive(self.socket.get_ref().as_fd())
+        batch.receive(self.socket.as_fd())
     }
 
     fn kernel_drops(&self) -> Option<u32> {
-        kernel::dropped_by_kernel(self.socket.get_ref()).ok()
+        kernel::dropped_by_kernel(&self.socket).ok()
     }
 
     fn outbox(&self) -> Arc<dyn Outbox> {
         Arc::new(UdpOutbox {
-            socket: Arc::clone(self.socket.get_ref()),
+            socket: Arc::clone(&self.socket),
         })
     }
 }
@@ -193,5 +235,71 @@ struct UdpOutbox {
 impl Outbox for UdpOutbox {
     fn send(&self, batch: &mut Batch) -> SendReport {
         batch.send(self.socket.as_fd())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transport::Room;
+    use std::future::poll_fn;
+    use std::net::{Ipv4Addr, UdpSocket};
+    use std::task::Waker;
+
+    fn on_a_runtime(test: impl Future<Output = ()>) {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .build()
+            .expect("a runtime")
+            .block_on(test);
+    }
+
+    #[test]
+    fn a_busy_socket_is_not_watched_until_it_runs_dry() {
+        on_a_runtime(async {
+            let mut bound = bind(&BindOptions {
+                address: (Ipv4Addr::LOCALHOST, 0).into(),
+                sockets: 1,
+                receive_buffer: 1 << 17,
+                freebind: false,
+                interface: None,
+            })
+            .expect("an address");
+            let client = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a client");
+            client.connect(bound.address).expect("the server's address");
+            let send = |count: usize| {
+                for _ in 0..count {
+                    client.send(b"Send time").expect("a send");
+                }
+            };
+            let socket = bound.sockets.pop().expect("a socket");
+            let mut transport = UdpTransport::open(socket).expect("a reactor");
+            let room = Room {
+                request: 64,
+                reply: 64,
+            };
+            let mut batch = Batch::new(UdpTransport::LARGE, room);
+
+            send(5 * UdpTransport::LARGE);
+            for large in 1..=5 {
+                poll_fn(|context| transport.poll_recv(context, &mut batch))
+                    .await
+                    .expect("a batch");
+                assert_eq!(batch.len(), UdpTransport::LARGE);
+                assert_eq!(!transport.watch.is_taken(), large >= UdpTransport::BUSY);
+            }
+            let mut nobody = Context::from_waker(Waker::noop());
+            assert!(transport.poll_recv(&mut nobody, &mut batch).is_pending());
+            assert!(transport.watch.is_taken(), "dry, so it waits");
+
+            for _ in 0..2 {
+                send(1);
+                poll_fn(|context| transport.poll_recv(context, &mut batch))
+                    .await
+                    .expect("a datagram after the rush");
+                assert_eq!(batch.len(), 1);
+                assert!(transport.watch.is_taken());
+            }
+        });
     }
 }

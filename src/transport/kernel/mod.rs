@@ -5,7 +5,7 @@
 //! |---|---|
 //! | [`Batch`] | `recvmmsg`/`sendmmsg` on headers that are built once and live as long as the batch |
 //! | [`Volley`] | the same for a client's requests |
-//! | `watch_readable` | tokio's registration asks for a promise about the descriptor |
+//! | `Watch` | tokio's registration asks for a promise about the descriptor |
 //! | `set_option`, `dropped_by_kernel` | socket options that socket2 does not know |
 //! | `adjtimex` | the kernel's clock state |
 //! | `process_cpu_time` | the clock of another process has no safe name |
@@ -20,9 +20,11 @@ mod control;
 mod name;
 mod shared;
 mod volley;
+mod watch;
 
 pub use batch::{Batch, Room, SendReport};
 pub use volley::Volley;
+pub(in crate::transport) use watch::Watch;
 
 use crate::api::Delta;
 use socket2::Socket;
@@ -30,28 +32,6 @@ use std::io;
 use std::mem::{size_of, zeroed};
 use std::os::fd::AsRawFd;
 use std::ptr;
-use std::sync::Arc;
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
-
-/// Tells the reactor of this thread to watch `socket` for datagrams.
-///
-/// For reading only: a watch for writing would wake the thread for each reply
-/// that the network took.
-///
-/// # Errors
-/// The operating system's, when the reactor cannot take it.
-///
-/// # Panics
-/// Outside of a tokio runtime.
-pub(in crate::transport) fn watch_readable(
-    socket: Arc<Socket>,
-) -> io::Result<AsyncFd<Arc<Socket>>> {
-    // SAFETY: a `Socket` owns its descriptor, which is the same from its
-    // creation to its drop; the `Arc` keeps it alive as long as the watch.
-    let watched = unsafe { AsyncFd::register_with_interest(socket, Interest::READABLE) };
-    watched.map_err(io::Error::from)
-}
 
 /// A socket option whose value is a number.
 #[derive(Debug, Clone, Copy)]
