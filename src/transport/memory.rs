@@ -143,12 +143,10 @@ impl Outbox for MemoryNetwork {
     fn send(&self, batch: &mut Batch) -> SendReport {
         let mut state = self.lock();
         let waiting = state.replies.len();
-        state
-            .replies
-            .extend(batch.each_reply().map(|(peer, octets)| Reply {
-                payload: octets.to_vec(),
-                peer,
-            }));
+        state.replies.extend(batch.each_reply().map(|reply| Reply {
+            payload: reply.payload.to_vec(),
+            peer: reply.request.peer,
+        }));
         let sent = state.replies.len() - waiting;
         drop(state);
         self.shared.has_reply.notify_all();

@@ -21,7 +21,7 @@ pub mod memory;
 pub mod pool;
 pub mod udp;
 
-pub use kernel::{Batch, Room, SendReport, Volley};
+pub use kernel::{Batch, Room, SendReport, Volley, WaitingReply};
 pub use pool::{BatchPool, PooledBatch};
 
 use std::io;

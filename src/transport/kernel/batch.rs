@@ -8,7 +8,6 @@ use super::shared::Shared;
 use crate::api::Datagram;
 use std::io;
 use std::mem::size_of;
-use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr;
 
@@ -31,6 +30,17 @@ pub struct SendReport {
     pub failed: usize,
 }
 
+/// A reply that waits to be sent.
+#[derive(Debug, Clone, Copy)]
+pub struct WaitingReply<'a> {
+    /// What it answers: the reply goes to its peer, from the address it came to.
+    pub request: Datagram<'a>,
+    /// What the request was marked with by [`Batch::push_marked`].
+    pub mark: u64,
+    /// Its octets.
+    pub payload: &'a [u8],
+}
+
 /// A handful of datagrams and their replies, in the form in which the kernel
 /// takes and gives them.
 ///
@@ -49,6 +59,8 @@ pub struct Batch {
     receive_headers: Shared<libc::mmsghdr>,
     send_parts: Shared<libc::iovec>,
     send_headers: Shared<libc::mmsghdr>,
+    /// What a transport has marked each datagram with.
+    marks: Box<[u64]>,
     /// Datagrams in the batch.
     received: usize,
     /// Headers that have to be reset before the next receive.
@@ -77,6 +89,7 @@ impl Batch {
             receive_headers: Shared::zeroed(capacity),
             send_parts: Shared::zeroed(capacity),
             send_headers: Shared::zeroed(capacity),
+            marks: vec![0; capacity].into(),
             received: 0,
             used: 0,
             replied: 0,
@@ -193,6 +206,17 @@ impl Batch {
         true
     }
 
+    /// Puts in a datagram as [`push`](Self::push) does, with a number by which
+    /// a transport knows it again when its reply is sent.
+    pub fn push_marked(&mut self, datagram: &Datagram<'_>, mark: u64) -> bool {
+        let index = self.received;
+        let has_room = self.push(datagram);
+        if has_room {
+            self.marks[index] = mark;
+        }
+        has_room
+    }
+
     /// The datagram at `index` (below [`len`](Self::len)) and the room for its
     /// reply.
     pub fn exchange(&mut self, index: usize) -> (Datagram<'_>, &mut [u8]) {
@@ -282,18 +306,18 @@ impl Batch {
         self.replied += 1;
     }
 
-    /// The replies that wait, with whom they are for and the address they are
-    /// to come from: for a transport that has no socket.
-    pub fn each_reply(&self) -> impl Iterator<Item = (SocketAddr, &[u8])> {
+    /// The replies that wait: for a transport that has no socket, or that does
+    /// something to them first.
+    pub fn each_reply(&self) -> impl Iterator<Item = WaitingReply<'_>> {
         (0..self.replied).map(|slot| {
-            let header = &self.send_headers.get(slot).msg_hdr;
             let part = self.send_parts.get(slot);
-            // SAFETY: `reply` pointed the header at a name and the part at
-            // initialised octets of this batch, which is borrowed.
-            unsafe {
-                let name = &*header.msg_name.cast::<Name>();
-                let octets = std::slice::from_raw_parts(part.iov_base.cast(), part.iov_len);
-                (decode_name(name), octets)
+            let offset = part.iov_base.addr() - self.replies.pointer(0).addr();
+            let index = offset / self.room.reply;
+            let request = self.datagram(index);
+            WaitingReply {
+                request,
+                mark: self.marks[index],
+                payload: self.replies.range(offset, part.iov_len),
             }
         })
     }
@@ -363,5 +387,42 @@ impl Batch {
         ControlMessages {
             octets: &octets[..len.min(octets.len())],
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reply_is_known_by_the_mark_of_its_request() {
+        let room = Room {
+            request: 16,
+            reply: 8,
+        };
+        let mut batch = Batch::new(4, room);
+        let asked = |payload| Datagram {
+            payload,
+            is_truncated: false,
+            peer: ([192, 0, 2, 7], 40_000).into(),
+            local: Some([192, 0, 2, 1].into()),
+            arrived: None,
+        };
+        for (mark, payload) in [(7, &b"one"[..]), (8, b"two"), (9, b"three")] {
+            assert!(batch.push_marked(&asked(payload), mark));
+        }
+        for index in [2, 0] {
+            let (_, reply) = batch.exchange(index);
+            reply[0] = b'0' + index as u8;
+            batch.reply(index, 1);
+        }
+        let replies: Vec<_> = batch
+            .each_reply()
+            .map(|reply| (reply.mark, reply.request, reply.payload))
+            .collect();
+        assert_eq!(
+            replies,
+            [(9, asked(b"three"), &b"2"[..]), (7, asked(b"one"), b"0")]
+        );
     }
 }

@@ -22,7 +22,7 @@ mod shared;
 mod volley;
 mod watch;
 
-pub use batch::{Batch, Room, SendReport};
+pub use batch::{Batch, Room, SendReport, WaitingReply};
 pub use volley::Volley;
 pub(in crate::transport) use watch::Watch;
 
