@@ -27,8 +27,9 @@ pub type OpenTransport = Box<dyn FnOnce() -> io::Result<Box<dyn Transport>> + Se
 /// How long a stop waits for answers that are being worked on.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Batches in flight where responders share the listener's thread: while one is
-/// answered, nothing is received.
-const BATCHES_ON_SHARD: usize = 2;
+/// answered nothing is received, so another would only push this one out of the
+/// CPU's cache.
+const BATCHES_ON_SHARD: usize = 1;
 /// Batches that wait for responders with threads of their own. The listener
 /// takes datagrams from the socket faster than a responder answers them, so in
 /// a burst most of these hold one datagram; about 10 KiB each.
