@@ -143,6 +143,10 @@ mod tests {
     use crate::host::OsClock;
     use std::net::UdpSocket;
     use std::sync::Arc;
+    use std::time::Duration;
+
+    /// How long a test waits for what must come.
+    const PATIENCE: Duration = Duration::from_secs(20);
 
     /// Asks a closed port or a server that says nothing, then `last`.
     fn ask_two(first: SocketAddr, last: SocketAddr, timeout: Delta) -> Outcome {
@@ -156,10 +160,11 @@ mod tests {
         };
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
-            .build();
-        runtime
-            .unwrap()
-            .block_on(ask(&query, &[first, last], &local))
+            .build()
+            .unwrap();
+        let addresses = [first, last];
+        let asked = async { tokio::time::timeout(PATIENCE, ask(&query, &addresses, &local)).await };
+        runtime.block_on(asked).expect("nobody waits for ever")
     }
 
     /// A server that answers one question, and its address.

@@ -2,11 +2,11 @@
 
 use super::honest::assert_well_formed;
 use crate::query::server::{Act, reply_to, serve};
-use crate::support::process::{run, timeball};
+use crate::support::process::timeball;
+use crate::support::running::{Running, run};
 use crate::support::{PATIENCE, serve as serve_time};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::Value;
-use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::process::{Output, Stdio};
 
@@ -222,19 +222,16 @@ fn ctrl_c_prints_what_was_measured_so_far() {
         }
         vec![Act::Reply(reply_to(request, |_| ()))]
     });
-    let child = timeball()
-        .args(["bench", &target.to_string(), "--seconds", "86400", "--json"])
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let bench = Running::start(
+        timeball()
+            .args(["bench", &target.to_string(), "--seconds", "86400", "--json"])
+            .stdout(Stdio::piped()),
+    );
     told.recv_timeout(PATIENCE).unwrap();
-    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
-    let mut child = child;
-    let mut line = String::new();
-    let stdout = child.stdout.take().unwrap();
-    BufReader::new(stdout).read_line(&mut line).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(0));
-    let found: Value = serde_json::from_str(&line).unwrap();
+    bench.signal(Signal::INT);
+    let output = bench.end();
+    assert_eq!(output.status.code(), Some(0));
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(found["interrupted"], true);
     assert!(found["valid"].as_u64().unwrap() > 0);
 }

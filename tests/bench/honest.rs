@@ -1,7 +1,7 @@
 //! Against the server itself: every protocol, both loops.
 
 use crate::server::burst::FOUR;
-use crate::support::{PATIENCE, serve};
+use crate::support::{PATIENCE, serve, wait_for};
 use std::net::SocketAddr;
 use timeball::RunningServer;
 use timeball::api::Delta;
@@ -117,9 +117,7 @@ fn a_measurement_that_is_stopped_reports_what_it_has() {
     let plan = plan(server.address(3), Question::NTP, Pace::Window(8), u64::MAX);
     let report = std::thread::scope(|scope| {
         let measurement = scope.spawn(|| run(&plan, &watch));
-        while watch.valid() < 100 {
-            std::thread::yield_now();
-        }
+        wait_for("the 100th reply", || (watch.valid() >= 100).then_some(()));
         watch.stop();
         measurement.join().unwrap().unwrap()
     });

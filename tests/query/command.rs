@@ -1,20 +1,22 @@
 //! `timeball query` as a program: what it prints and what it exits with.
 
 use super::server::{Act, kiss, reply_to, serve, serve_always, serve_ntp, unsynchronised};
+use crate::support::process::timeball;
+use crate::support::running::{self, Running};
 use serde_json::Value;
 use std::net::SocketAddr;
 use std::process::{Command, Output, Stdio};
 use timeball::api::{Delta, HostClock};
 use timeball::host::OsClock;
 
-fn timeball() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_timeball"));
-    command.arg("query").env("RUST_LOG", "off");
+fn query(arguments: &[&str]) -> Command {
+    let mut command = timeball();
+    command.arg("query").args(arguments).env("RUST_LOG", "off");
     command
 }
 
 fn run(arguments: &[&str]) -> Output {
-    timeball().args(arguments).output().unwrap()
+    running::run(&mut query(arguments))
 }
 
 fn stdout(output: &Output) -> String {
@@ -327,8 +329,8 @@ fn a_failing_sample_is_an_object_too() {
 #[test]
 fn a_reader_that_goes_away_ends_the_program_quietly() {
     let address = serve_ntp(|_| ()).to_string();
-    let mut child = timeball()
-        .args([
+    let mut reading = Running::start(
+        query(&[
             &address,
             "--protocol=ntp",
             "--samples=100000",
@@ -336,11 +338,10 @@ fn a_reader_that_goes_away_ends_the_program_quietly() {
             "--json",
         ])
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    drop(child.stdout.take());
-    let output = child.wait_with_output().unwrap();
+        .stderr(Stdio::piped()),
+    );
+    drop(reading.stdout());
+    let output = reading.end();
     assert_eq!((code(&output), stderr(&output)), (0, String::new()));
 }
 

@@ -4,6 +4,7 @@ use super::server::{
     Act, NOON, kiss, reply_to, serve, serve_always, serve_at, serve_ntp, unsynchronised,
     wrong_origin,
 };
+use crate::support::running::DEADLINE;
 use futures_util::future::join_all;
 use std::collections::HashSet;
 use std::net::SocketAddr;
@@ -67,12 +68,16 @@ fn query(question: Question, address: SocketAddr, timeout: Delta) -> Query {
     }
 }
 
+/// What comes of `future`, which must not take for ever.
 fn block_on<T>(future: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .unwrap();
-    runtime.block_on(future)
+    let in_time = async { tokio::time::timeout(DEADLINE, future).await };
+    runtime
+        .block_on(in_time)
+        .expect("the client comes to an end")
 }
 
 fn ask(query: &Query) -> Report {
@@ -389,7 +394,7 @@ fn a_port_at_which_nobody_is_does_not_keep_the_client_waiting() {
     // Nobody is at this address, though somebody has the port at another.
     let taken = serve(|_, _| Vec::new());
     let closed = SocketAddr::from(([127, 0, 0, 77], taken.port()));
-    let report = ask(&query(Question::Text, closed, Delta::from_seconds(600)));
+    let report = ask(&query(Question::Text, closed, PATIENCE));
     let failure = report.outcomes[0].as_ref().unwrap_err().to_string();
     assert!(failure.contains("nobody answers at that port"), "{failure}");
 }
@@ -533,7 +538,7 @@ fn queries_to_the_actor_run_side_by_side() {
     let answering = serve_ntp(|_| ());
     actix::System::new().block_on(async {
         let client = Client::new(clock_at(NOON, Delta::ZERO)).start();
-        let waiting = client.send(query(Question::NTP, silent, Delta::from_seconds(600)));
+        let waiting = client.send(query(Question::NTP, silent, PATIENCE));
         let waiting = actix::spawn(waiting);
         let report = client
             .send(query(Question::NTP, answering, PATIENCE))

@@ -11,6 +11,7 @@ use std::time::SystemTime;
 use chrono::NaiveDateTime;
 use serde::Deserialize;
 
+use crate::running::{self, Running};
 use crate::sandbox::{self, Network};
 
 /// Debian's Python: the one that sees the packages of Debian, whichever is first on
@@ -58,7 +59,7 @@ pub fn chronyd(server: SocketAddr) -> Option<f64> {
         ))
         .arg(format!("pidfile {}", pid_file.display()))
         .args(["cmdport 0", "bindcmdaddress /"]);
-    let output = command.output().expect("the program was found above");
+    let output = running::run(&mut command);
     let log = String::from_utf8_lossy(&output.stderr);
     let offset = log.lines().find_map(|line| {
         line.split_once("System clock wrong by ")?
@@ -99,20 +100,17 @@ pub fn ntpdig(network: Network, server: IpAddr) -> Vec<Sample> {
 /// answer that took much longer than the others it ignores.
 pub fn busybox_ntpd(network: Network, server: IpAddr) -> Vec<Sample> {
     const BURST: usize = 4;
-    let mut child = sandbox::client(network, &sandbox::program("busybox", "busybox"))
-        .args(["ntpd", "-w", "-q", "-n", "-p", &server.to_string()])
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the program was found above");
-    let stderr = child.stderr.take().expect("it was piped above");
-    let printed: Vec<_> = BufReader::new(stderr)
+    let mut client = Running::start(
+        sandbox::client(network, &sandbox::program("busybox", "busybox"))
+            .args(["ntpd", "-w", "-q", "-n", "-p", &server.to_string()])
+            .stderr(Stdio::piped()),
+    );
+    let printed: Vec<_> = BufReader::new(client.stderr())
         .lines()
         .map_while(Result::ok)
         .take(BURST)
         .collect();
-    // Both fail only if it has ended already.
-    let _ = child.kill();
-    let _ = child.wait();
+    drop(client);
     let samples: Vec<_> = printed
         .iter()
         .filter_map(|line| busybox_sample(line))

@@ -15,6 +15,9 @@
 //! None of them can change the machine's clock: see [`sandbox`].
 
 mod clients;
+#[expect(dead_code, reason = "the other tests use more of it")]
+#[path = "../support/running.rs"]
+mod running;
 mod sandbox;
 mod server;
 

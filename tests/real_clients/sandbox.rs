@@ -13,6 +13,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use crate::running;
+
 /// Where a program runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Network {
@@ -101,7 +103,7 @@ pub fn run(command: &mut Command) -> (String, String) {
         status,
         stdout,
         stderr,
-    } = command.output().expect("the program was found above");
+    } = running::run(command);
     let stdout = String::from_utf8_lossy(&stdout).into_owned();
     let stderr = String::from_utf8_lossy(&stderr).into_owned();
     assert!(

@@ -1,7 +1,7 @@
 //! What must not end a server: receive errors, panics, hostile datagrams,
 //! sources without time.
 
-use crate::support::{PATIENCE, ask, mark_of, ntp_request, settings};
+use crate::support::{PATIENCE, ask, mark_of, ntp_request, settings, wait_for};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -191,9 +191,9 @@ fn a_panic_of_a_clock_costs_its_batch_and_not_the_responder() {
     let server = server.start().unwrap();
     let client = crate::support::client_of(server.address(0));
     client.send_to(&ntp_request(1), server.address(0)).unwrap();
-    while server.totals().dropped_for(DropReason::Panic) == 0 {
-        std::thread::yield_now();
-    }
+    wait_for("the panic", || {
+        (server.totals().dropped_for(DropReason::Panic) > 0).then_some(())
+    });
     assert_eq!(mark_of(&ask(server.address(0), &ntp_request(2))), 2);
     assert_eq!(server.stop().replied, 1);
 }

@@ -1,8 +1,9 @@
 //! The program: its log, its files, its signals and its exit codes.
 
 use super::burst::FOUR;
-use crate::support::process::{Serve, run, timeball};
-use crate::support::{PATIENCE, ask, client_of, ntp_request, receive};
+use crate::support::process::{Serve, timeball, wait_for_lines};
+use crate::support::running::{Running, run};
+use crate::support::{ask, client_of, ntp_request, receive};
 use rustix::process::Signal;
 use std::net::SocketAddr;
 use std::process::Stdio;
@@ -210,15 +211,15 @@ fn a_ports_file_that_is_no_regular_file_is_written_to_and_not_replaced() {
     let (real, link) = (folder.path().join("real"), folder.path().join("link"));
     std::fs::write(&real, "").unwrap();
     std::os::unix::fs::symlink(&real, &link).unwrap();
-    let mut child = serve_in(folder.path(), &[])
-        .arg("--ports-file")
-        .arg(&link)
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    wait_for_line(&real);
+    let server = Running::start(
+        serve_in(folder.path(), &[])
+            .arg("--ports-file")
+            .arg(&link)
+            .stderr(Stdio::null()),
+    );
+    wait_for_lines(&real);
     assert!(link.is_symlink());
-    terminate(&mut child);
+    terminate(server);
 }
 
 /// `timeball serve` on settings in `folder`, with `arguments` before it.
@@ -234,22 +235,10 @@ fn serve_in(folder: &std::path::Path, arguments: &[&str]) -> std::process::Comma
     command
 }
 
-/// Waits until `file` has a whole line, and returns it.
-fn wait_for_line(file: &std::path::Path) -> String {
-    for _ in 0..2_000 {
-        match std::fs::read_to_string(file) {
-            Ok(text) if text.ends_with('\n') => return text,
-            _ => std::thread::sleep(PATIENCE / 2_000),
-        }
-    }
-    panic!("{} does not come", file.display());
-}
-
-/// Ends `child` as a service manager does, and expects that it ends well.
-fn terminate(child: &mut std::process::Child) {
-    let pid = rustix::process::Pid::from_child(child);
-    rustix::process::kill_process(pid, Signal::TERM).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(0));
+/// Ends a server as a service manager does, and expects that it ends well.
+fn terminate(server: Running) {
+    server.signal(Signal::TERM);
+    assert_eq!(server.end().status.code(), Some(0));
 }
 
 #[test]
@@ -259,31 +248,30 @@ fn a_log_that_nobody_takes_ends_neither_the_server_nor_a_responder() {
     // A pipe whose reading end is closed: `timeball -v serve 2>&1 | head -0`.
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
-    let mut child = serve_in(folder.path(), &["-v"])
-        .arg("--ports-file")
-        .arg(&ports)
-        .stderr(writer)
-        .spawn()
-        .unwrap();
-    let told: serde_json::Value = serde_json::from_str(&wait_for_line(&ports)).unwrap();
+    let server = Running::start(
+        serve_in(folder.path(), &["-v"])
+            .arg("--ports-file")
+            .arg(&ports)
+            .stderr(writer),
+    );
+    let told: serde_json::Value = serde_json::from_str(&wait_for_lines(&ports)).unwrap();
     let address = told["listeners"][0]["address"].as_str().unwrap();
     let address: SocketAddr = address.parse().unwrap();
     for _ in 0..3 {
         ask(address, b"Send time");
     }
-    terminate(&mut child);
+    terminate(server);
 }
 
 #[test]
 fn an_error_that_nobody_takes_is_still_told_by_the_exit_code() {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
-    let status = timeball()
+    let mut command = timeball();
+    command
         .args(["serve", "--settings", "/nosuch/settings.toml"])
-        .stderr(writer)
-        .status()
-        .unwrap();
-    assert_eq!(status.code(), Some(2));
+        .stderr(writer);
+    assert_eq!(exit_code(&Running::start(&mut command).end()), Some(2));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The subcommands that are about settings, as a shell runs them.
 
 use super::SMALL;
+use crate::support::running::{Running, run};
 use std::fs;
 use std::process::{Command, Output, Stdio};
 use timeball::settings::{DEFAULT_FILE, Settings, reference};
@@ -24,7 +25,7 @@ fn text(bytes: &[u8]) -> String {
 #[test]
 fn check_prints_settings_that_read_back() {
     let (_folder, mut command) = timeball(&["check"]);
-    let output = command.env("TIMEBALL__THREADS", "5").output().unwrap();
+    let output = run(command.env("TIMEBALL__THREADS", "5"));
     assert_eq!(output.status.code(), Some(0));
     let printed = Settings::from_toml(&text(&output.stdout)).unwrap();
     assert_eq!(printed.threads, 5);
@@ -40,7 +41,7 @@ fn check_prints_every_error_to_stderr_and_exits_2() {
         status,
         stdout,
         stderr,
-    } = command.output().unwrap();
+    } = run(&mut command);
     assert_eq!(status.code(), Some(2));
     assert!(stdout.is_empty());
     assert_eq!(
@@ -53,7 +54,7 @@ fn check_prints_every_error_to_stderr_and_exits_2() {
 fn check_reads_the_file_of_the_folder() {
     let (folder, mut command) = timeball(&["check"]);
     fs::write(folder.path().join("settings.toml"), SMALL).unwrap();
-    let output = command.output().unwrap();
+    let output = run(&mut command);
     assert_eq!(output.status.code(), Some(0));
     let printed = Settings::from_toml(&text(&output.stdout));
     assert_eq!(printed, Ok(super::accepted(SMALL)));
@@ -64,7 +65,7 @@ fn check_warns_of_a_source_that_nobody_serves() {
     let (folder, mut command) = timeball(&["check"]);
     let text_of_file = format!("{SMALL}[sources.spare]\nkind = \"mock\"\n");
     fs::write(folder.path().join("settings.toml"), text_of_file).unwrap();
-    let output = command.output().unwrap();
+    let output = run(&mut command);
     assert_eq!(output.status.code(), Some(0));
     let warnings = text(&output.stderr);
     assert!(
@@ -76,12 +77,9 @@ fn check_warns_of_a_source_that_nobody_serves() {
 #[test]
 fn settings_prints_the_shipped_file_and_the_reference() {
     let (_folder, mut command) = timeball(&["settings"]);
-    assert_eq!(text(&command.output().unwrap().stdout), DEFAULT_FILE);
+    assert_eq!(text(&run(&mut command).stdout), DEFAULT_FILE);
     let (_folder, mut command) = timeball(&["settings", "--reference"]);
-    assert_eq!(
-        text(&command.output().unwrap().stdout),
-        reference::markdown()
-    );
+    assert_eq!(text(&run(&mut command).stdout), reference::markdown());
 }
 
 #[test]
@@ -91,11 +89,7 @@ fn a_reader_that_goes_away_is_no_error() {
         // A pipe whose reading end is closed before anything is written.
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
-        let output = command
-            .stdout(writer)
-            .stderr(Stdio::piped())
-            .output()
-            .unwrap();
+        let output = Running::start(command.stdout(writer).stderr(Stdio::piped())).end();
         assert_eq!(output.status.code(), Some(0), "{subcommand}");
         assert!(!text(&output.stderr).contains("panic"), "{subcommand}");
     }

@@ -1,5 +1,6 @@
 //! A time source that blocks while a test wants it to.
 
+use super::PATIENCE;
 use std::sync::{Arc, Condvar, Mutex};
 use timeball::api::{HostInstant, Quality, Reading, Source, TimeSource, Unavailable};
 use timeball::host::OsClock;
@@ -36,12 +37,14 @@ impl Gate {
     /// Waits until `count` readings are held.
     pub fn wait_until_held(&self, count: usize) {
         let state = self.0.state.lock().unwrap();
-        drop(
-            self.0
-                .changed
-                .wait_while(state, |state| state.held < count)
-                .unwrap(),
-        );
+        let few = |state: &mut State| state.held < count;
+        let (state, waited) = self
+            .0
+            .changed
+            .wait_timeout_while(state, PATIENCE, few)
+            .unwrap();
+        drop(state);
+        assert!(!waited.timed_out(), "{count} readings do not come");
     }
 
     /// Lets every reading go, and holds no more.

@@ -2,8 +2,10 @@
 
 pub mod gate;
 pub mod process;
+pub mod running;
 
 use std::net::{SocketAddr, UdpSocket};
+use std::thread;
 use std::time::Duration;
 use timeball::api::NtpTimestamp;
 use timeball::protocol::ntp::header::Header;
@@ -12,6 +14,18 @@ use timeball::{RunningServer, Server, Settings};
 /// How long a test waits for what must come. Nothing is decided by it: it only
 /// turns a hang into a failure.
 pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Waits for `what`, which `look` sees and no event tells of.
+pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    const LOOKS: u32 = 2_000;
+    for _ in 0..LOOKS {
+        if let Some(seen) = look() {
+            return seen;
+        }
+        thread::sleep(PATIENCE / LOOKS);
+    }
+    panic!("{what} does not come");
+}
 
 /// The settings in `toml`, which must be good.
 pub fn settings(toml: &str) -> Settings {

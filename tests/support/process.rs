@@ -1,11 +1,14 @@
 //! The `timeball` program itself, as a child process.
 
-use super::PATIENCE;
+use super::running::Running;
+use super::{PATIENCE, wait_for};
+use rustix::process::Signal;
 use serde::Deserialize;
-use std::io::{BufRead, BufReader, Read};
+use std::fs;
+use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::path::Path;
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use tempfile::TempDir;
@@ -26,9 +29,11 @@ pub fn timeball() -> Command {
     command
 }
 
-/// Runs the program to its end.
-pub fn run(command: &mut Command) -> Output {
-    command.output().expect("the program runs")
+/// Waits until `file` has whole lines, and returns them.
+pub fn wait_for_lines(file: &Path) -> String {
+    let what = file.display().to_string();
+    let whole = |text: &String| text.ends_with('\n');
+    wait_for(&what, || fs::read_to_string(file).ok().filter(whole))
 }
 
 /// A listener, as the ports file tells it.
@@ -46,7 +51,7 @@ struct Ports {
 
 /// A `timeball serve` that runs until it is told to stop or is dropped.
 pub struct Serve {
-    child: Child,
+    program: Running,
     folder: TempDir,
     log: Receiver<String>,
     seen: Vec<String>,
@@ -57,19 +62,19 @@ impl Serve {
     pub fn start(toml: &str, arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("there is a place for files");
         let settings = folder.path().join("settings.toml");
-        std::fs::write(&settings, toml).expect("the folder takes a file");
-        let mut child = timeball()
-            .args(arguments)
-            .arg("serve")
-            .arg("--settings")
-            .arg(settings)
-            .arg("--ports-file")
-            .arg(folder.path().join("ports.json"))
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program starts");
-        let stderr = child.stderr.take().expect("stderr is piped");
+        fs::write(&settings, toml).expect("the folder takes a file");
+        let mut program = Running::start(
+            timeball()
+                .args(arguments)
+                .arg("serve")
+                .arg("--settings")
+                .arg(settings)
+                .arg("--ports-file")
+                .arg(folder.path().join("ports.json"))
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped()),
+        );
+        let stderr = program.stderr();
         let (sender, log) = channel();
         thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
@@ -79,7 +84,7 @@ impl Serve {
             }
         });
         Self {
-            child,
+            program,
             folder,
             log,
             seen: Vec::new(),
@@ -102,44 +107,21 @@ impl Serve {
         }
     }
 
-    /// The listeners, once all are bound: a log line a listener says so, and
-    /// then comes the file.
+    /// The listeners, once all are bound.
     pub fn listeners(&self) -> Vec<Listener> {
-        let file: PathBuf = self.folder.path().join("ports.json");
-        // The file appears whole, by a rename; there is no event to wait for.
-        for _ in 0..2_000 {
-            if let Ok(text) = std::fs::read_to_string(&file) {
-                let ports: Ports = serde_json::from_str(&text).expect("the file is JSON");
-                return ports.listeners;
-            }
-            thread::sleep(PATIENCE / 2_000);
-        }
-        panic!("the ports file does not appear");
+        let text = wait_for_lines(&self.folder.path().join("ports.json"));
+        let ports: Ports = serde_json::from_str(&text).expect("the file is JSON");
+        ports.listeners
     }
 
     /// Sends `signal` and returns how the program ended, what it wrote to
     /// stdout, and its whole log.
-    pub fn end(mut self, signal: rustix::process::Signal) -> (ExitStatus, String, Vec<String>) {
-        let pid = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, signal).expect("the program runs");
-        let mut stdout = String::new();
-        self.child
-            .stdout
-            .take()
-            .expect("stdout is piped")
-            .read_to_string(&mut stdout)
-            .expect("text");
-        let status = self.child.wait().expect("the program ends");
+    pub fn end(mut self, signal: Signal) -> (ExitStatus, String, Vec<String>) {
+        self.program.signal(signal);
+        let output = self.program.end();
+        // The log ends with the program.
         self.seen.extend(self.log.iter());
-        let log = std::mem::take(&mut self.seen);
-        (status, stdout, log)
-    }
-}
-
-impl Drop for Serve {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let stdout = String::from_utf8(output.stdout).expect("text");
+        (output.status, stdout, self.seen)
     }
 }
