@@ -295,15 +295,14 @@ fn bind_listener(
         address: listener.address,
         error,
     })?;
-    if bound.receive_buffer < listener.receive_buffer {
+    let (asked, granted) = (listener.receive_buffer, bound.receive_buffer);
+    if granted < asked {
         warn!(
             %protocol,
             address = %bound.address,
-            asked = listener.receive_buffer,
-            granted = bound.receive_buffer,
-            "the kernel granted a smaller receive buffer, so a burst may lose requests; \
-             raise it with `sysctl -w net.core.rmem_max={}`",
-            listener.receive_buffer,
+            "listeners[{number}].receive_buffer = {asked}: the kernel granted {granted} octets, \
+             so a burst may lose requests; raise its limit with \
+             `sysctl -w net.core.rmem_max={asked}`, or give this program CAP_NET_ADMIN",
         );
     }
     Ok(bound)

@@ -1,9 +1,10 @@
 //! The program: its log, its files, its signals and its exit codes.
 
 use super::burst::FOUR;
-use crate::support::process::{Serve, timeball, wait_for_lines};
+use crate::support::process::{Serve, timeball, timeball_without, wait_for_lines};
 use crate::support::running::{Running, run};
 use crate::support::{ask, client_of, ntp_request, receive};
+use rustix::net::sockopt::{set_socket_recv_buffer_size, socket_recv_buffer_size};
 use rustix::process::Signal;
 use std::net::SocketAddr;
 use std::process::Stdio;
@@ -134,6 +135,44 @@ fn a_second_server_on_the_same_address_exits_1_and_names_listener_and_remedy() {
 }
 
 #[test]
+fn a_receive_buffer_that_the_kernel_does_not_grant_is_told_with_its_remedy() {
+    // Who asks for all there is gets the limit, which the kernel tells doubled.
+    let socket = client_of(([127, 0, 0, 1], 0).into());
+    set_socket_recv_buffer_size(&socket, 1 << 30).unwrap();
+    let limit = socket_recv_buffer_size(&socket).unwrap() / 2;
+    let asked = limit + 1;
+    let listener = |buffer: usize| {
+        format!(
+            "{{ protocol = 'time', address = '127.0.0.1:0', source = 'wall', \
+             receive_buffer = {buffer} }}"
+        )
+    };
+    let settings = format!(
+        "listeners = [{}, {}]\n[sources.wall]\nkind = 'monotonic-offset'\n",
+        listener(4096),
+        listener(asked)
+    );
+    if timeball::Settings::from_toml(&settings).is_err() {
+        // A host that grants all that can be asked for.
+        return;
+    }
+    let mut server = Serve::start_as(&mut timeball_without("net_admin"), &settings);
+    let hint = server.wait_for_log("receive_buffer");
+    for part in [
+        format!("listeners[1].receive_buffer = {asked}"),
+        format!("granted {limit} octets"),
+        format!("`sysctl -w net.core.rmem_max={asked}`"),
+        "CAP_NET_ADMIN".to_owned(),
+        "WARN".to_owned(),
+    ] {
+        assert!(hint.contains(&part), "{part} is not in {hint}");
+    }
+    let (_, _, log) = server.end(Signal::TERM);
+    let hints = log.iter().filter(|line| line.contains("receive_buffer"));
+    assert_eq!(hints.count(), 1, "{log:?}");
+}
+
+#[test]
 fn a_port_that_is_not_permitted_exits_1_and_names_listener_and_remedy() {
     let unprivileged_from: u16 =
         std::fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start")
@@ -148,19 +187,10 @@ fn a_port_that_is_not_permitted_exits_1_and_names_listener_and_remedy() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("settings.toml");
     std::fs::write(&file, text_on(SocketAddr::from(([127, 0, 0, 1], 1)))).unwrap();
-    // Root, too, without the capability, is anybody.
-    let mut command = if rustix::process::geteuid().is_root() {
-        let mut command = std::process::Command::new("setpriv");
-        command.args([
-            "--bounding-set=-net_bind_service",
-            "--inh-caps=-net_bind_service",
-        ]);
-        command.arg(env!("CARGO_BIN_EXE_timeball"));
-        command
-    } else {
-        timeball()
-    };
-    let output = run(command.arg("serve").arg("--settings").arg(&file));
+    let output = run(timeball_without("net_bind_service")
+        .arg("serve")
+        .arg("--settings")
+        .arg(&file));
     let errors = String::from_utf8(output.stderr.clone()).unwrap();
     assert_eq!(exit_code(&output), Some(1), "{errors}");
     assert!(

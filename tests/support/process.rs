@@ -16,7 +16,23 @@ use tempfile::TempDir;
 /// The program, ready to be given arguments; it sees none of the settings that
 /// stand in this process's environment.
 pub fn timeball() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_timeball"));
+    isolated(Command::new(env!("CARGO_BIN_EXE_timeball")))
+}
+
+/// The same without a capability (`net_admin`), even if root runs the tests.
+pub fn timeball_without(capability: &str) -> Command {
+    if !rustix::process::geteuid().is_root() {
+        return timeball();
+    }
+    let mut command = isolated(Command::new("setpriv"));
+    command
+        .arg(format!("--bounding-set=-{capability}"))
+        .arg(format!("--inh-caps=-{capability}"))
+        .arg(env!("CARGO_BIN_EXE_timeball"));
+    command
+}
+
+fn isolated(mut command: Command) -> Command {
     for (name, _) in std::env::vars_os() {
         let is_ours = name
             .to_str()
@@ -60,12 +76,16 @@ pub struct Serve {
 impl Serve {
     /// Starts it on the settings in `toml`, with more arguments.
     pub fn start(toml: &str, arguments: &[&str]) -> Self {
+        Self::start_as(timeball().args(arguments), toml)
+    }
+
+    /// Starts `program` on the settings in `toml`.
+    pub fn start_as(program: &mut Command, toml: &str) -> Self {
         let folder = tempfile::tempdir().expect("there is a place for files");
         let settings = folder.path().join("settings.toml");
         fs::write(&settings, toml).expect("the folder takes a file");
         let mut program = Running::start(
-            timeball()
-                .args(arguments)
+            program
                 .arg("serve")
                 .arg("--settings")
                 .arg(settings)
