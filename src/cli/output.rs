@@ -1,5 +1,6 @@
 //! Results go to stdout, what went wrong to stderr.
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
@@ -20,4 +21,14 @@ pub fn print(text: &str, code: ExitCode) -> ExitCode {
 /// Writes a line to stderr; there is nobody to tell if that is gone.
 pub fn tell(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// Does the same if stderr takes it at once: who is to end now waits for no
+/// reader.
+pub fn tell_at_once(text: &str) {
+    let stderr = io::stderr();
+    let mut watched = [PollFd::new(&stderr, PollFlags::OUT)];
+    if poll(&mut watched, Some(&Timespec::default())).is_ok_and(|ready| ready > 0) {
+        tell(text);
+    }
 }

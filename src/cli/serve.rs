@@ -1,17 +1,19 @@
 //! `timeball serve`: answers until SIGINT or SIGTERM.
 
-use super::output::tell;
-use futures_util::future::{Either, select};
+use super::output::{tell, tell_at_once};
+use futures_util::future::select;
 use serde::Serialize;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
-use std::process::ExitCode;
+use std::process::{ExitCode, exit};
+use std::thread;
 use timeball::host::this_host;
 use timeball::server::BoundListener;
 use timeball::settings::{Environment, Loader, SettingsErrors};
 use timeball::{Server, Settings, StartError};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
 use tracing::info;
 
 /// Serve the time
@@ -59,9 +61,7 @@ enum ServeError {
     #[error("--ports-file {}: {error}", .file.display())]
     PortsFile { file: PathBuf, error: io::Error },
     #[error("signals cannot be received: {0}")]
-    Signals(#[from] io::Error),
-    #[error("a second signal came before everything received was answered")]
-    Impatience,
+    Signals(io::Error),
 }
 
 impl ServeError {
@@ -75,8 +75,7 @@ impl ServeError {
 
 async fn serve(settings: Settings, ports_file: Option<&Path>) -> Result<(), ServeError> {
     // Before anything is bound: a signal that comes early is not lost.
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
+    let told_to_stop = listen_for_signals().map_err(ServeError::Signals)?;
     if let Some(file) = ports_file {
         remove_stale(file);
     }
@@ -90,17 +89,40 @@ async fn serve(settings: Settings, ports_file: Option<&Path>) -> Result<(), Serv
             error,
         });
     }
-    let mut told_to_stop = async || {
+    // An error would mean that nobody listens for signals any more.
+    let _ = told_to_stop.await;
+    let totals = server.stop().await;
+    info!("stopped {totals}");
+    Ok(())
+}
+
+/// Listens for SIGINT and SIGTERM on a thread of its own. The first one resolves
+/// what this returns. A second one ends the process at once, whatever holds up
+/// the other threads: a source, or a log that nobody reads.
+fn listen_for_signals() -> io::Result<oneshot::Receiver<()>> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build()?;
+    let inside = runtime.enter();
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    drop(inside);
+    let mut next = async move || {
         select(pin!(interrupt.recv()), pin!(terminate.recv())).await;
     };
-    told_to_stop().await;
-    match select(pin!(server.stop()), pin!(told_to_stop())).await {
-        Either::Left((totals, _)) => {
-            info!("stopped {totals}");
-            Ok(())
-        }
-        Either::Right(_) => Err(ServeError::Impatience),
-    }
+    let (tell_to_stop, told_to_stop) = oneshot::channel();
+    let listen = async move {
+        next().await;
+        // Nobody is left to be told when the server is ending already.
+        let _ = tell_to_stop.send(());
+        next().await;
+        tell_at_once("error: a second signal came before everything received was answered");
+        exit(1)
+    };
+    thread::Builder::new()
+        .name("signals".into())
+        .spawn(move || runtime.block_on(listen))?;
+    Ok(told_to_stop)
 }
 
 /// Removes what an earlier run has left: whoever waits for the file must not

@@ -104,8 +104,8 @@ fn a_burst_of_1000_requests_while_nobody_reads_is_answered_whole() {
     const CLIENTS: u64 = 10;
     const EACH: u64 = 100;
     let gate = Gate::new();
-    // The settings as they are shipped but for one shard, which the source of
-    // the second listener holds.
+    // The receive buffer as it is shipped, and one shard, which the source of the
+    // second listener holds.
     let settings = settings(
         "threads = 1\nmax_queue_delay = 0\n\
          [sources.wall]\nkind = 'system'\n[sources.held]\nkind = 'system'\n\

@@ -6,5 +6,6 @@ pub mod burst;
 mod failures;
 mod mock;
 mod process;
+mod signals;
 mod slow_source;
 mod timestamps;

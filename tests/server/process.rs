@@ -1,9 +1,9 @@
 //! The program: its log, its files, its signals and its exit codes.
 
 use super::burst::FOUR;
-use crate::support::process::{Serve, timeball, timeball_without, wait_for_lines};
+use crate::support::process::{Serve, listeners_of, timeball, timeball_without, wait_for_lines};
 use crate::support::running::{Running, run};
-use crate::support::{ask, client_of, ntp_request, receive};
+use crate::support::{ask, client_of, receive};
 use rustix::net::sockopt::{set_socket_recv_buffer_size, socket_recv_buffer_size};
 use rustix::process::Signal;
 use std::net::SocketAddr;
@@ -14,7 +14,7 @@ fn exit_code(output: &std::process::Output) -> Option<i32> {
 }
 
 /// Settings with one listener at `address`.
-fn text_on(address: impl std::fmt::Display) -> String {
+pub fn text_on(address: impl std::fmt::Display) -> String {
     format!(
         "max_queue_delay = 0\n\
          listeners = [{{ protocol = 'text', address = '{address}', source = 'wall' }}]\n\
@@ -41,27 +41,6 @@ fn one_log_line_a_listener_and_the_ports_file_say_the_same() {
         ] {
             assert!(line.contains(&part), "{part} in {line}");
         }
-    }
-}
-
-#[test]
-fn both_signals_end_it_with_a_summary_and_exit_code_0_and_nothing_on_stdout() {
-    for signal in [Signal::INT, Signal::TERM] {
-        let server = Serve::start(FOUR, &[]);
-        let listeners = server.listeners();
-        for _ in 0..3 {
-            ask(listeners[3].address, &ntp_request(1));
-        }
-        let client = client_of(listeners[0].address);
-        client.send_to(b"hello", listeners[0].address).unwrap();
-        ask(listeners[0].address, b"Send time");
-        let (status, stdout, log) = server.end(signal);
-        assert_eq!(status.code(), Some(0));
-        assert_eq!(stdout, "");
-        let summaries: Vec<_> = log.iter().filter(|line| line.contains("stopped")).collect();
-        assert_eq!(summaries.len(), 1, "{log:?}");
-        let expected = "received=5 replied=4 dropped=1 not_the_question=1";
-        assert!(summaries[0].contains(expected), "{}", summaries[0]);
     }
 }
 
@@ -253,7 +232,7 @@ fn a_ports_file_that_is_no_regular_file_is_written_to_and_not_replaced() {
 }
 
 /// `timeball serve` on settings in `folder`, with `arguments` before it.
-fn serve_in(folder: &std::path::Path, arguments: &[&str]) -> std::process::Command {
+pub fn serve_in(folder: &std::path::Path, arguments: &[&str]) -> std::process::Command {
     let file = folder.join("settings.toml");
     std::fs::write(&file, text_on("127.0.0.1:0")).unwrap();
     let mut command = timeball();
@@ -284,9 +263,7 @@ fn a_log_that_nobody_takes_ends_neither_the_server_nor_a_responder() {
             .arg(&ports)
             .stderr(writer),
     );
-    let told: serde_json::Value = serde_json::from_str(&wait_for_lines(&ports)).unwrap();
-    let address = told["listeners"][0]["address"].as_str().unwrap();
-    let address: SocketAddr = address.parse().unwrap();
+    let address = listeners_of(&ports)[0].address;
     for _ in 0..3 {
         ask(address, b"Send time");
     }

@@ -65,6 +65,13 @@ struct Ports {
     listeners: Vec<Listener>,
 }
 
+/// The listeners that a ports file tells, once they are all bound.
+pub fn listeners_of(ports_file: &Path) -> Vec<Listener> {
+    let text = wait_for_lines(ports_file);
+    let ports: Ports = serde_json::from_str(&text).expect("the file is JSON");
+    ports.listeners
+}
+
 /// A `timeball serve` that runs until it is told to stop or is dropped.
 pub struct Serve {
     program: Running,
@@ -129,9 +136,7 @@ impl Serve {
 
     /// The listeners, once all are bound.
     pub fn listeners(&self) -> Vec<Listener> {
-        let text = wait_for_lines(&self.folder.path().join("ports.json"));
-        let ports: Ports = serde_json::from_str(&text).expect("the file is JSON");
-        ports.listeners
+        listeners_of(&self.folder.path().join("ports.json"))
     }
 
     /// Sends `signal` and returns how the program ended, what it wrote to
