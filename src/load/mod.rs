@@ -4,7 +4,8 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`plan`] | what load to make, and whether it may be made |
-//! | `worker` | one thread that asks |
+//! | `worker` | one thread that asks: when it sends, waits and ends |
+//! | `lanes` | its sockets: what is sent from them, and what comes back |
 //! | `schedule` | when each request of an open loop is due |
 //! | `outstanding` | the requests that wait for a reply |
 //! | [`check`] | what is sent, and whether a reply is right |
@@ -35,6 +36,7 @@
 //! and allocates nothing on the way of a datagram.
 
 pub mod check;
+mod lanes;
 pub mod latencies;
 mod outstanding;
 pub mod plan;
