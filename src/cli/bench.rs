@@ -4,8 +4,8 @@
 mod human;
 mod progress;
 
+use super::asking::{Protocol, shipped_server, span};
 use super::output::print;
-use clap::ValueEnum;
 use serde::Serialize;
 use std::fmt;
 use std::fs::File;
@@ -16,11 +16,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
 use timeball::api::Delta;
-use timeball::client::{Question, Target};
+use timeball::client::{NtpVersion, Target};
 use timeball::load::{
     LoadError, Pace, Plan, Ramp, Report, Step, Watch, plot, ramp, run as measure,
 };
-use timeball::settings::parse_duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
@@ -117,46 +116,14 @@ pub struct Args {
     i_own_this_server: bool,
 }
 
-/// The protocols by name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Protocol {
-    /// `Send time`
-    Text,
-    /// A line of text (RFC 867)
-    Daytime,
-    /// The second (RFC 868)
-    Time,
-    /// NTP version 4 (RFC 5905)
-    Ntp,
-}
-
-impl Protocol {
-    const fn question(self) -> Question {
-        match self {
-            Self::Text => Question::Text,
-            Self::Daytime => Question::Daytime,
-            Self::Time => Question::Time,
-            Self::Ntp => Question::NTP,
-        }
-    }
-}
-
-fn within(text: &str, min: Delta, max: Delta, accepted: &str) -> Result<Delta, String> {
-    let span = parse_duration(text).map_err(|error| error.to_string())?;
-    match (min..=max).contains(&span) {
-        true => Ok(span),
-        false => Err(format!("accepted is {accepted}")),
-    }
-}
-
 fn seconds(text: &str) -> Result<Delta, String> {
     let (min, max) = (Delta::from_millis(1), Delta::from_seconds(86_400));
-    within(text, min, max, "1 ms to 86400 s")
+    span(text, min, max, "1 ms to 86400 s")
 }
 
 fn timeout(text: &str) -> Result<Delta, String> {
     let (min, max) = (Delta::from_millis(1), Delta::from_seconds(60));
-    within(text, min, max, "1 ms to 60 s")
+    span(text, min, max, "1 ms to 60 s")
 }
 
 /// Why it did not come to a result.
@@ -247,13 +214,10 @@ fn plot_failed(file: &std::path::Path, error: &io::Error) -> Failed {
 
 /// The command line as a plan.
 fn plan(args: &Args) -> Result<Plan, Failed> {
-    let question = args.protocol.question();
+    let question = args.protocol.question(NtpVersion::V4);
     let target = match &args.host {
         Some(host) => Target::parse(host, question.standard_port()).map_err(Failed::usage)?,
-        None => {
-            let host = if args.ipv6 { "::1" } else { "127.0.0.1" };
-            Target::new(host, question.shipped_port())
-        }
+        None => shipped_server(question, args.ipv6),
     };
     let seconds = args.seconds;
     let default = Plan::new(resolve(&target, args)?, question);

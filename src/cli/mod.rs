@@ -1,9 +1,10 @@
-//! The command line: one file a subcommand.
+//! The command line: one file a subcommand, and what several of them share.
 //!
 //! Results go to stdout, logs and errors to stderr. Exit codes are those of
 //! each subcommand; 2 always means that the command line or the settings are at
 //! fault.
 
+mod asking;
 mod bench;
 mod check;
 mod output;

@@ -3,9 +3,10 @@
 mod human;
 mod json;
 
+use super::asking::{Protocol, shipped_server, span};
 use actix::{Actor, System};
+use clap::Args as ClapArgs;
 use clap::error::ErrorKind;
-use clap::{Args as ClapArgs, ValueEnum};
 use futures_util::future::join_all;
 use human::Human;
 use json::Json;
@@ -18,7 +19,6 @@ use timeball::client::{
     Family, Local, NtpVersion, Outcome, Query, Question, Report, Target, compare,
 };
 use timeball::host::{OsClock, measure_precision_log2_s};
-use timeball::settings::parse_duration;
 use tokio::sync::mpsc;
 
 /// The longest wait for one address.
@@ -78,37 +78,16 @@ pub struct Args {
     max_offset: Option<Delta>,
 }
 
-/// The protocols by name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Protocol {
-    /// `Send time`, answered with text
-    Text,
-    /// A line of text (RFC 867)
-    Daytime,
-    /// The second (RFC 868)
-    Time,
-    /// Offset and delay (RFC 5905)
-    Ntp,
-}
-
-fn within(text: &str, min: Delta, max: Delta, accepted: &str) -> Result<Delta, String> {
-    let span = parse_duration(text).map_err(|error| error.to_string())?;
-    let is_within = (min..=max).contains(&span);
-    is_within
-        .then_some(span)
-        .ok_or_else(|| format!("accepted is {accepted}"))
-}
-
 fn interval(text: &str) -> Result<Delta, String> {
-    within(text, Delta::ZERO, MAX_INTERVAL, "0 to 86400 s")
+    span(text, Delta::ZERO, MAX_INTERVAL, "0 to 86400 s")
 }
 
 fn timeout(text: &str) -> Result<Delta, String> {
-    within(text, Delta::from_millis(1), MAX_TIMEOUT, "1 ms to 3600 s")
+    span(text, Delta::from_millis(1), MAX_TIMEOUT, "1 ms to 3600 s")
 }
 
 fn max_offset(text: &str) -> Result<Delta, String> {
-    within(text, Delta::ZERO, Delta::MAX, "0 s and above")
+    span(text, Delta::ZERO, Delta::MAX, "0 s and above")
 }
 
 fn ntp_version(text: &str) -> Result<NtpVersion, String> {
@@ -175,12 +154,7 @@ struct Plan {
 impl Plan {
     fn of(args: &Args) -> Result<Self, clap::Error> {
         let refuse = |kind, text: String| clap::Error::raw(kind, text + "\n");
-        let question = match args.protocol {
-            Protocol::Text => Question::Text,
-            Protocol::Daytime => Question::Daytime,
-            Protocol::Time => Question::Time,
-            Protocol::Ntp => Question::Ntp(args.ntp_version.unwrap_or_default()),
-        };
+        let question = args.protocol.question(args.ntp_version.unwrap_or_default());
         if args.max_offset.is_some() && !question.tells_offset() {
             let text = format!(
                 "--max-offset needs --protocol ntp or time: a reply of {} does not say its \
@@ -194,8 +168,7 @@ impl Plan {
             return Err(refuse(ErrorKind::ArgumentConflict, text));
         }
         let targets = if args.hosts.is_empty() {
-            let host = if args.ipv6 { "::1" } else { "127.0.0.1" };
-            vec![Target::new(host, question.shipped_port())]
+            vec![shipped_server(question, args.ipv6)]
         } else {
             let targets = args
                 .hosts
