@@ -1,6 +1,6 @@
 //! Why there is no answer.
 
-use super::{Family, Ignored};
+use super::{Family, Ignored, Target};
 use crate::api::{Delta, LeapIndicator, ReferenceId};
 use crate::protocol::line::LineError;
 use crate::protocol::ntp::{Header, reply};
@@ -64,11 +64,10 @@ impl fmt::Display for Silence {
 }
 
 /// Why a question was not answered.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Failure {
     /// The name stands for no address.
-    #[error("cannot find {host}: {reason}")]
     Unresolved {
         /// The name.
         host: String,
@@ -76,11 +75,6 @@ pub enum Failure {
         reason: String,
     },
     /// It has addresses, but none of the family that was asked for.
-    #[error("{host} has no {} address", match family {
-        Family::V4 => "IPv4",
-        Family::V6 => "IPv6",
-        Family::Any => "IP",
-    })]
     NoAddress {
         /// The name or the address.
         host: String,
@@ -88,13 +82,11 @@ pub enum Failure {
         family: Family,
     },
     /// Nobody answered.
-    #[error("no answer: {}", list(.attempts))]
     NoAnswer {
         /// Every address that was asked, and what came of it.
         attempts: Vec<(SocketAddr, Silence)>,
     },
     /// Something came, but it was not a reply to be believed.
-    #[error("{address}: {fault}{}", more(.count))]
     Invalid {
         /// Who was asked.
         address: SocketAddr,
@@ -103,22 +95,14 @@ pub enum Failure {
         /// How many of them came before the time was up.
         count: u64,
     },
-    /// The server says that it does not know the time.
-    #[error(
-        "{address}: the server is not synchronised: {} (RFC 5905 section 7.3)",
-        alarm(.header)
-    )]
+    /// The server says that it does not know the time. RFC 5905 section 7.3.
     Unsynchronised {
         /// Who said so.
         address: SocketAddr,
         /// Its reply.
         header: Header,
     },
-    /// The server does not want to be asked.
-    #[error(
-        "{address}: kiss-o'-death {code}: {} (RFC 5905 section 7.4)",
-        reply::kiss_meaning(*code).unwrap_or("a code that no RFC explains")
-    )]
+    /// The server does not want to be asked. RFC 5905 section 7.4.
     KissOfDeath {
         /// Who said so.
         address: SocketAddr,
@@ -127,6 +111,18 @@ pub enum Failure {
         /// Its reply.
         header: Header,
     },
+}
+
+impl std::error::Error for Failure {}
+
+impl fmt::Display for Failure {
+    /// Whom it is about, and what went wrong.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(subject) = self.subject() {
+            write!(f, "{subject}: ")?;
+        }
+        f.write_str(&self.reason())
+    }
 }
 
 impl Failure {
@@ -159,6 +155,62 @@ impl Failure {
         match self {
             Self::Unsynchronised { header, .. } | Self::KissOfDeath { header, .. } => Some(header),
             _ => None,
+        }
+    }
+
+    /// What went wrong, for a line that begins with `target`, so that nobody is
+    /// named twice.
+    #[must_use]
+    pub fn said_of(&self, target: &Target) -> String {
+        match self.subject() {
+            Some(subject) if subject != target.to_string() && subject != target.host() => {
+                self.to_string()
+            }
+            _ => self.reason(),
+        }
+    }
+
+    /// Whom it is about: a host or an address; `None` where the reason names
+    /// several.
+    fn subject(&self) -> Option<String> {
+        match self {
+            Self::Unresolved { host, .. } | Self::NoAddress { host, .. } => Some(host.clone()),
+            Self::NoAnswer { attempts } => match &attempts[..] {
+                [(address, _)] => Some(address.to_string()),
+                _ => None,
+            },
+            Self::Invalid { address, .. }
+            | Self::Unsynchronised { address, .. }
+            | Self::KissOfDeath { address, .. } => Some(address.to_string()),
+        }
+    }
+
+    /// What went wrong.
+    fn reason(&self) -> String {
+        match self {
+            Self::Unresolved { reason, .. } => format!("cannot be found: {reason}"),
+            Self::NoAddress { family, .. } => match family {
+                Family::V4 => "no IPv4 address".to_owned(),
+                Family::V6 => "no IPv6 address".to_owned(),
+                Family::Any => "no IP address".to_owned(),
+            },
+            Self::NoAnswer { attempts } => match &attempts[..] {
+                [(_, silence)] => format!("no answer: {silence}"),
+                several => {
+                    let each = |(address, silence): &_| format!("{address}: {silence}");
+                    let each: Vec<_> = several.iter().map(each).collect();
+                    format!("no answer: {}", each.join("; "))
+                }
+            },
+            Self::Invalid { fault, count, .. } => format!("{fault}{}", more(*count)),
+            Self::Unsynchronised { header, .. } => format!(
+                "the server is not synchronised: {} (RFC 5905 section 7.3)",
+                alarm(header)
+            ),
+            Self::KissOfDeath { code, .. } => format!(
+                "kiss-o'-death {code}: {} (RFC 5905 section 7.4)",
+                reply::kiss_meaning(*code).unwrap_or("a code that no RFC explains")
+            ),
         }
     }
 
@@ -213,15 +265,7 @@ impl Failure {
     }
 }
 
-fn list(attempts: &[(SocketAddr, Silence)]) -> String {
-    let attempts: Vec<_> = attempts
-        .iter()
-        .map(|(address, silence)| format!("{address}: {silence}"))
-        .collect();
-    attempts.join("; ")
-}
-
-fn more(count: &u64) -> String {
+fn more(count: u64) -> String {
     match count.saturating_sub(1) {
         0 => String::new(),
         more => format!(" (and {more} more that were not it)"),

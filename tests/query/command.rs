@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::process::{Command, Output, Stdio};
 use timeball::api::{Delta, HostClock};
 use timeball::host::OsClock;
+use timeball::protocol::ntp::Header;
 
 fn query(arguments: &[&str]) -> Command {
     let mut command = timeball();
@@ -143,6 +144,53 @@ fn the_exit_code_is_what_the_help_says() {
         assert_eq!(code(output), *expected, "case {index}: {}", stderr(output));
         assert_eq!(stderr(output).is_empty(), *expected == 0, "case {index}");
     }
+}
+
+#[test]
+fn an_error_names_whom_it_is_about_once() {
+    let taken = serve(|_, _| Vec::new());
+    let closed = SocketAddr::from(([127, 0, 0, 76], taken.port()));
+    let rate = |header: &mut Header| kiss(header, b"RATE");
+    for (asked, error) in [
+        (taken, "no answer: nothing within 0.05 s"),
+        (closed, "no answer: nobody answers at that port"),
+        (serve_ntp(|header| header.mode = 5), "mode 5: "),
+        (
+            serve_ntp(unsynchronised),
+            "the server is not synchronised: leap indicator 3",
+        ),
+        (serve_ntp(rate), "kiss-o'-death RATE: "),
+    ] {
+        let patience = match error.contains("nothing") {
+            true => "--timeout=50ms",
+            false => "--timeout=2s",
+        };
+        let told = stderr(&ntp(asked, &[patience]));
+        assert!(told.starts_with(&format!("{asked}: {error}")), "{told}");
+        assert_eq!(told.matches(&asked.to_string()).count(), 1, "{told}");
+    }
+    for (host, more, error) in [
+        ("127.0.0.1", "-6", "127.0.0.1:123: no IPv6 address\n"),
+        (
+            "nosuch.invalid",
+            "-4",
+            "nosuch.invalid:123: cannot be found: ",
+        ),
+    ] {
+        let told = stderr(&run(&[host, "--protocol=ntp", "--timeout=20s", more]));
+        assert!(told.starts_with(error), "{told}");
+        assert_eq!(told.matches(host).count(), 1, "{told}");
+    }
+    // A name stands for addresses, and which of them it was is worth knowing.
+    let port = closed.port();
+    let told = stderr(&run(&[
+        &format!("localhost:{port}"),
+        "-4",
+        "--protocol=ntp",
+        "--timeout=50ms",
+    ]));
+    let expected = format!("localhost:{port}: 127.0.0.1:{port}: no answer: ");
+    assert!(told.starts_with(&expected), "{told}");
 }
 
 #[test]

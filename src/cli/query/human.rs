@@ -33,7 +33,7 @@ impl<Out: Write, Errors: Write> Show for Human<Out, Errors> {
     fn sample(&mut self, query: &Query, _number: u32, outcome: &Outcome) -> io::Result<()> {
         let target = &query.target;
         match outcome {
-            Err(failure) => self.complain(query, &failure.to_string()),
+            Err(failure) => self.complain(query, &failure.said_of(target)),
             Ok(sample) => {
                 let line = match &sample.answer {
                     Answer::Line(line) if query.question == Question::Text => {
