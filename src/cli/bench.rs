@@ -20,6 +20,7 @@ use timeball::client::{NtpVersion, Target};
 use timeball::load::{
     LoadError, Pace, Plan, Ramp, Report, Step, Watch, plot, ramp, run as measure,
 };
+use timeball::protocol::line::printable;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
@@ -209,7 +210,8 @@ fn bench(args: &Args) -> Result<(String, Found), Failed> {
 }
 
 fn plot_failed(file: &std::path::Path, error: &io::Error) -> Failed {
-    Failed::usage(format!("--plot {}: {error}", file.display()))
+    let file = printable(&file.to_string_lossy());
+    Failed::usage(format!("--plot {file}: {error}"))
 }
 
 /// The command line as a plan.

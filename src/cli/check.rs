@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use timeball::api::Host;
 use timeball::host::this_host;
+use timeball::protocol::line::printable;
 use timeball::settings::{Environment, Loader, Settings, SettingsErrors};
 
 /// What a program exits with whose settings are wrong.
@@ -31,7 +32,7 @@ pub fn run(args: &Args) -> ExitCode {
             }
             let text = format!(
                 "# Settled from {}.\n{}",
-                loader.name().escape_debug(),
+                printable(&loader.name()),
                 settings.to_toml()
             );
             print(&text, ExitCode::SUCCESS)

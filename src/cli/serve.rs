@@ -9,6 +9,7 @@ use std::pin::pin;
 use std::process::{ExitCode, exit};
 use std::thread;
 use timeball::host::this_host;
+use timeball::protocol::line::printable;
 use timeball::server::BoundListener;
 use timeball::settings::{Environment, Loader, SettingsErrors};
 use timeball::{Server, Settings, StartError};
@@ -58,7 +59,7 @@ pub fn run(args: &Args) -> ExitCode {
 enum ServeError {
     #[error(transparent)]
     Start(#[from] StartError),
-    #[error("--ports-file {}: {error}", .file.display())]
+    #[error("--ports-file {}: {error}", printable(&.file.to_string_lossy()))]
     PortsFile { file: PathBuf, error: io::Error },
     #[error("signals cannot be received: {0}")]
     Signals(io::Error),

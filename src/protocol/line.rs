@@ -1,4 +1,5 @@
-//! The client's end of the protocols that answer with a line of text.
+//! The client's end of the protocols that answer with a line of text, and what
+//! may be shown to people.
 
 /// The most octets of a line that a client takes: as many as a server here
 /// ever sends: a space and the end of the line stand behind the text.
@@ -53,6 +54,21 @@ pub fn parse(reply: &[u8]) -> Result<&str, LineError> {
         Some(character) => Err(LineError::Control { character }),
         None => Ok(line),
     }
+}
+
+/// `text` with each character escaped that a reply may not hold, so that it is
+/// one line and steers no terminal: a file's name, say.
+#[must_use]
+pub fn printable(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        if steers(character) {
+            shown.extend(character.escape_default());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
 }
 
 /// Whether a terminal does something else with this character than show it.

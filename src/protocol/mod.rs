@@ -11,7 +11,7 @@
 //! | [`time`] | RFC 868: seconds since 1900 | [`Time`] | [`time::REQUEST`], [`time::parse`] |
 //! | [`ntp`] | RFC 5905: NTP, versions 1 to 4 | [`Ntp`] | [`ntp::Header`] and a judge of replies |
 //! | [`calendar`] | points of time as strftime text, for the first two | | |
-//! | [`mod@line`] | what a line must be that a client shows | | |
+//! | [`mod@line`] | what a line must be that is shown to people | | |
 
 pub mod calendar;
 pub mod daytime;

@@ -4,6 +4,7 @@
 //! value and what is accepted. All of them are collected, so that one run of
 //! the program shows everything that has to be changed.
 
+use crate::protocol::line::printable;
 use std::fmt;
 use thiserror::Error;
 
@@ -33,15 +34,18 @@ pub enum Origin {
 }
 
 impl fmt::Display for Origin {
+    /// A name that could steer a terminal is escaped.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::File { name, line: None } => f.write_str(name),
+            Self::File { name, line: None } => f.write_str(&printable(name)),
             Self::File {
                 name,
                 line: Some(line),
-            } => write!(f, "{name}:{line}"),
-            Self::Environment { variable } => write!(f, "environment variable {variable}"),
-            Self::Flag { name } => write!(f, "{name}"),
+            } => write!(f, "{}:{line}", printable(name)),
+            Self::Environment { variable } => {
+                write!(f, "environment variable {}", printable(variable))
+            }
+            Self::Flag { name } => f.write_str(name),
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::errors::{Origin, SettingsError};
 use super::loader::Environment;
 use super::tree::{Table, is_plain};
+use crate::protocol::line::printable;
 use config::{Value, ValueKind};
 use std::collections::BTreeMap;
 
@@ -21,6 +22,7 @@ impl Path {
     fn parse(name: &str) -> Result<Self, String> {
         let levels: Vec<&str> = name.split("__").collect();
         if let Some(level) = levels.iter().find(|level| !is_plain(level)) {
+            let level = printable(level);
             return Err(format!("`{level}` cannot be part of a setting's name"));
         }
         match levels[..] {
@@ -83,7 +85,7 @@ pub(super) fn from_environment(
                 if let Some((other, _)) = previous {
                     errors.push(bad_variable(
                         variable,
-                        format!("{other} is the same setting"),
+                        format!("{} is the same setting", printable(&other)),
                     ));
                 }
             }

@@ -46,6 +46,37 @@ fn a_file_that_cannot_be_settings_says_so() {
 }
 
 #[test]
+fn the_name_of_a_file_cannot_steer_a_terminal() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a\nb\u{1b}[2J\u{202e}é'\"\\.toml");
+    let shown = "/a\\nb\\u{1b}[2J\\u{202e}é'\"\\.toml";
+    let load = || Loader::file(Some(&file)).environment(environment(&[]));
+    for (text, error) in [
+        (None, ": there is no such file"),
+        (
+            Some(format!("threads = -1\n{SMALL}")),
+            ":1: threads = -1: outside",
+        ),
+        (Some("a b\n".to_owned()), ":1: not TOML: "),
+    ] {
+        if let Some(text) = text {
+            fs::write(&file, text).unwrap();
+        }
+        let errors = load().load().unwrap_err().to_string();
+        let first = errors.lines().next().unwrap();
+        assert!(first.contains(&format!("{shown}{error}")), "{first}");
+    }
+}
+
+#[test]
+fn the_name_of_a_variable_cannot_steer_a_terminal() {
+    let errors = errors(SMALL, &[("TIMEBALL__A\n\u{1b}", "1")]);
+    assert_eq!(errors.len(), 1, "{errors:#?}");
+    let shown = "environment variable TIMEBALL__A\\n\\u{1b}: `a\\n\\u{1b}` cannot be part";
+    assert!(errors[0].starts_with(shown), "{errors:#?}");
+}
+
+#[test]
 fn an_empty_file_is_told_what_it_needs() {
     for text in [
         "",
