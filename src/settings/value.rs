@@ -1,5 +1,6 @@
 //! One value against what its setting accepts, and back to text.
 
+use super::addresses::socket_address;
 use super::duration::{Decimal, DecimalError, format_duration, parse_duration};
 use super::errors::{alternatives, nearest};
 use super::zone;
@@ -8,7 +9,6 @@ use crate::api::{Delta, ReferenceId, Timestamp};
 use chrono::{DateTime, SecondsFormat, Timelike};
 use chrono_tz::Tz;
 use std::fmt::Write;
-use std::net::{IpAddr, SocketAddr};
 
 /// Parts per trillion in one part per million.
 const TRILLIONTHS_PER_PPM: i64 = 1_000_000;
@@ -229,56 +229,6 @@ fn instant(text: &str) -> Result<Timestamp, String> {
         .ok_or_else(|| "outside 1970-01-01 to 2262-04-11".to_owned())
 }
 
-/// `address`, unless it is a kind that the kernel binds and cannot answer from,
-/// or refuses without a word that helps.
-fn one_to_answer_from(address: SocketAddr) -> Result<SocketAddr, String> {
-    let (ip, port) = (address.ip(), address.port());
-    let is_broadcast = ip == IpAddr::V4(std::net::Ipv4Addr::BROADCAST);
-    if ip.is_multicast() || is_broadcast {
-        return Err("nobody can answer from a multicast or broadcast address".to_owned());
-    }
-    match ip.to_canonical() {
-        IpAddr::V4(v4) if ip.is_ipv6() => Err(format!("an IPv4 address: write {v4}:{port}")),
-        _ => Ok(address),
-    }
-}
-
-fn socket_address(text: &str) -> Result<SocketAddr, String> {
-    if let Ok(address) = text.parse::<SocketAddr>() {
-        return one_to_answer_from(address);
-    }
-    let accepts = describe(&Accepts::SocketAddress);
-    if let Ok(address) = text.parse::<IpAddr>() {
-        return Err(match address {
-            IpAddr::V4(address) => format!("the port is missing: {address}:PORT"),
-            IpAddr::V6(address) => format!("the port is missing: [{address}]:PORT"),
-        });
-    }
-    let Some((host, port)) = text.rsplit_once(':') else {
-        return Err(format!("not an address; accepted: {accepts}"));
-    };
-    match port.parse::<i128>() {
-        Ok(number) if u16::try_from(number).is_err() => {
-            return Err(format!("port {number} is outside 0..=65535"));
-        }
-        Err(_) if port.is_empty() => {
-            return Err(format!("the port is missing; accepted: {accepts}"));
-        }
-        Err(_) => return Err(format!("port {port:?} is not a number in 0..=65535")),
-        Ok(_) => {}
-    }
-    Err(match host {
-        "" | "*" => {
-            format!("write 0.0.0.0:{port} (IPv4) or [::]:{port} (IPv6 and IPv4) for every address")
-        }
-        "localhost" => format!("a name is not accepted: write 127.0.0.1:{port} or [::1]:{port}"),
-        _ if host.parse::<std::net::Ipv6Addr>().is_ok() => {
-            format!("an IPv6 address stands in brackets: [{host}]:{port}")
-        }
-        _ => format!("not an IP address; accepted: {accepts}"),
-    })
-}
-
 /// What a setting accepts, as a phrase.
 #[must_use]
 pub fn describe(accepts: &Accepts) -> String {
@@ -381,32 +331,6 @@ mod tests {
         match check(accepts, given, None) {
             Err(Refusal::Because(problem)) => problem,
             other => panic!("{given:?} gave {other:?}"),
-        }
-    }
-
-    #[test]
-    fn an_address_that_is_none_is_told_what_it_lacks() {
-        let cases = [
-            ("localhost:123", "write 127.0.0.1:123 or [::1]:123"),
-            ("127.0.0.1", "the port is missing: 127.0.0.1:PORT"),
-            ("::1", "the port is missing: [::1]:PORT"),
-            ("127.0.0.1:", "the port is missing"),
-            ("127.0.0.1:70000", "port 70000 is outside 0..=65535"),
-            ("127.0.0.1:-1", "port -1 is outside 0..=65535"),
-            ("127.0.0.1:ntp", "port \"ntp\" is not a number"),
-            (":123", "write 0.0.0.0:123"),
-            ("*:123", "write 0.0.0.0:123"),
-            ("fe80::1%lo:123", "not an IP address"),
-            ("[::ffff:127.0.0.1]:123", "write 127.0.0.1:123"),
-            ("224.0.1.1:123", "multicast"),
-            ("[ff02::101]:123", "multicast"),
-            ("255.255.255.255:123", "broadcast"),
-            ("300.0.0.1:123", "not an IP address"),
-            ("", "not an address"),
-        ];
-        for (text, part) in cases {
-            let problem = because(&Accepts::SocketAddress, Given::Text(text));
-            assert!(problem.contains(part), "{text}: {problem}");
         }
     }
 
