@@ -7,9 +7,13 @@ use crate::api::{Delta, DropReason, HostInstant, Outcome};
 use crate::metrics::Counters;
 use crate::service::{Served, Service};
 use crate::transport::{Outbox, PooledBatch};
-use actix::{Actor, Context, StreamHandler};
+use actix::{Actor, AsyncContext, Context, StreamHandler};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How long after lines were left out of the log that is said.
+const FLUSH_AFTER: Duration = Duration::from_secs(1);
 
 /// Answers the batches of one listener, one after the other.
 pub struct Responder {
@@ -17,6 +21,8 @@ pub struct Responder {
     outbox: Arc<dyn Outbox>,
     counters: Arc<Counters>,
     log: ServedLog,
+    /// Whether the log is to be flushed in a while.
+    will_flush: bool,
     pace: Pace,
 }
 
@@ -51,6 +57,7 @@ impl Responder {
                 outbox,
                 counters,
                 log,
+                will_flush: false,
                 pace: Pace::default(),
             }
         });
@@ -99,6 +106,17 @@ impl Responder {
             batch.reply(index, len);
         }
     }
+
+    /// Has the log say before long what it left out, though nobody asks again.
+    fn flush_before_long(&mut self, context: &mut Context<Self>) {
+        if self.log.has_left_out() && !self.will_flush {
+            self.will_flush = true;
+            context.run_later(FLUSH_AFTER, |responder, _context| {
+                responder.will_flush = false;
+                responder.log.flush();
+            });
+        }
+    }
 }
 
 impl Actor for Responder {
@@ -110,7 +128,7 @@ impl Actor for Responder {
 }
 
 impl StreamHandler<PooledBatch> for Responder {
-    fn handle(&mut self, mut batch: PooledBatch, _context: &mut Self::Context) {
+    fn handle(&mut self, mut batch: PooledBatch, context: &mut Self::Context) {
         let mut served = 0;
         // What panics here is a clock or an outbox of somebody else's: it must
         // not end the responder, or its listener would have none.
@@ -120,6 +138,7 @@ impl StreamHandler<PooledBatch> for Responder {
                 self.counters.record(Outcome::Drop(DropReason::Panic));
             }
         }
+        self.flush_before_long(context);
     } // the batch returns to its pool here, whatever happened above
 }
 

@@ -54,6 +54,12 @@ impl ServedLog {
         debug!(target: "timeball::served", %client, protocol = %self.protocol, %time, "served");
     }
 
+    /// Whether lines were left out that [`flush`](Self::flush) has not told of.
+    #[must_use]
+    pub fn has_left_out(&self) -> bool {
+        self.left_out > 0
+    }
+
     /// Says how many lines were left out, if any were.
     pub fn flush(&mut self) {
         let left_out = std::mem::take(&mut self.left_out);

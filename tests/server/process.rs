@@ -69,8 +69,9 @@ fn by_default_no_datagram_has_a_log_line_and_with_v_each_request_served_has_one(
     }
 }
 
-#[test]
-fn the_lines_of_v_are_capped_and_those_left_out_are_counted() {
+/// A server with `-v` that has just answered 3,000 requests: many more than it
+/// writes lines in a second.
+fn chatty() -> Serve {
     let server = Serve::start(&text_on("127.0.0.1:0"), &["-v"]);
     let address = server.listeners()[0].address;
     let client = client_of(address);
@@ -78,7 +79,12 @@ fn the_lines_of_v_are_capped_and_those_left_out_are_counted() {
         client.send_to(b"Send time", address).unwrap();
         receive(&client);
     }
-    let (_, _, log) = server.end(Signal::TERM);
+    server
+}
+
+#[test]
+fn the_lines_of_v_are_capped_and_those_left_out_are_counted() {
+    let (_, _, log) = chatty().end(Signal::TERM);
     let lines = log.iter().filter(|line| line.contains("client=")).count();
     let left_out: usize = log
         .iter()
@@ -93,6 +99,11 @@ fn the_lines_of_v_are_capped_and_those_left_out_are_counted() {
         .sum();
     assert_eq!(lines + left_out, 3_000);
     assert!(left_out > 0, "3000 requests in a moment make {lines} lines");
+}
+
+#[test]
+fn the_lines_of_v_that_are_left_out_are_told_though_nobody_asks_again() {
+    chatty().wait_for_log("left_out=");
 }
 
 #[test]
