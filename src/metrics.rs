@@ -2,7 +2,9 @@
 
 use crate::api::{DropReason, Outcome};
 use crate::transport::SendReport;
+use crate::transport::udp::DropMeter;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What one actor counts. Each actor has its own and is the only one to write
@@ -63,6 +65,50 @@ impl Counters {
         totals.receive_errors += read(&self.receive_errors);
         totals.kernel_drops += read(&self.kernel_drops);
     }
+}
+
+/// What the actors of a listener count on one shard, and what the kernel counts
+/// for them.
+#[derive(Debug, Clone)]
+pub struct ShardCounters {
+    /// What the listener counts.
+    pub listener: Arc<Counters>,
+    /// What each of its responders counts.
+    pub responders: Vec<Arc<Counters>>,
+    kernel: DropMeter,
+}
+
+impl ShardCounters {
+    /// Zeros, for so many responders, beside what the kernel drops at `kernel`.
+    #[must_use]
+    pub fn new(responders: usize, kernel: DropMeter) -> Self {
+        Self {
+            listener: Arc::default(),
+            responders: (0..responders).map(|_| Arc::default()).collect(),
+            kernel,
+        }
+    }
+
+    /// Adds all of it to `totals`, with the drops that no datagram has told the
+    /// listener of yet.
+    pub fn add_to(&self, totals: &mut Totals) {
+        let mut listener = Totals::default();
+        self.listener.add_to(&mut listener);
+        if let Some(now) = self.kernel.total() {
+            listener.kernel_drops += ahead(now, listener.kernel_drops);
+        }
+        *totals += listener;
+        for responder in &self.responders {
+            responder.add_to(totals);
+        }
+    }
+}
+
+/// How far the kernel's count `now`, which wraps at 2^32, is ahead of what was
+/// counted of it; 0 where it is behind, because it was read before.
+fn ahead(now: u32, counted: u64) -> u64 {
+    let ahead = now.wrapping_sub(counted as u32).cast_signed();
+    u64::try_from(ahead).unwrap_or(0)
 }
 
 /// Counts summed over actors.
@@ -127,5 +173,25 @@ impl fmt::Display for Totals {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernels_count_is_told_from_what_was_counted_of_it_across_its_turn() {
+        for (now, counted, expected) in [
+            (0, 0, 0),
+            (7, 0, 7),
+            (7, 7, 0),
+            (6, 7, 0),
+            (2, (1 << 32) - 3, 5),
+            (u32::MAX, 1 << 32, 0),
+            (9, (1 << 32) + 4, 5),
+        ] {
+            assert_eq!(ahead(now, counted), expected, "{now}, {counted}");
+        }
     }
 }

@@ -14,9 +14,10 @@ use crate::actors::supervisor::{
 use crate::admission::Admission;
 use crate::api::{Host, Source};
 use crate::host::this_host;
+use crate::metrics::ShardCounters;
 use crate::service::Service;
 use crate::settings::{ListenerSettings, ProtocolSettings, Settings};
-use crate::transport::udp::{BindOptions, Bound, UdpTransport, bind};
+use crate::transport::udp::{BindOptions, Bound, DropMeter, UdpTransport, bind};
 use crate::transport::{Room, Transport};
 use available::Available;
 use running::Handle;
@@ -139,12 +140,8 @@ impl Server {
                 .service(&ports)?
                 .with_max_queue_delay(self.settings.max_queue_delay);
             let planned = listener.plan(&service, self.settings.batch, shards, self.wrap.as_ref());
-            handle.counters.push(
-                planned
-                    .iter()
-                    .flat_map(|plan| plan.counters.iter().cloned())
-                    .collect(),
-            );
+            let counters = planned.iter().map(|plan| plan.counters.clone());
+            handle.counters.push(counters.collect());
             plans.extend(planned);
         }
         handle.mocks = Arc::new(available.mocks);
@@ -239,16 +236,19 @@ impl<'a> Prepared<'a> {
         let protocol = settings.protocol.name();
         // Requests to one test clock are served in one order: on one shard.
         let first_shard = if source.test_time { 0 } else { number };
-        let plan = |(index, socket)| ListenerPlan {
-            name: format!("{protocol} {}", bound.address),
-            protocol,
-            shard: (first_shard + index) % shards,
-            open: open(number, socket, wrap.cloned()),
-            service: service.another(),
-            batch,
-            room: room(&settings.protocol),
-            responders,
-            counters: (0..=responders.count()).map(|_| Arc::default()).collect(),
+        let plan = |(index, socket)| {
+            let socket = Arc::new(socket);
+            ListenerPlan {
+                name: format!("{protocol} {}", bound.address),
+                protocol,
+                shard: (first_shard + index) % shards,
+                counters: ShardCounters::new(responders.count(), DropMeter::of(&socket)),
+                open: open(number, socket, wrap.cloned()),
+                service: service.another(),
+                batch,
+                room: room(&settings.protocol),
+                responders,
+            }
         };
         bound.sockets.into_iter().enumerate().map(plan).collect()
     }
@@ -308,7 +308,7 @@ fn bind_listener(
     Ok(bound)
 }
 
-fn open(number: usize, socket: socket2::Socket, wrap: Option<WrapTransport>) -> OpenTransport {
+fn open(number: usize, socket: Arc<socket2::Socket>, wrap: Option<WrapTransport>) -> OpenTransport {
     Box::new(move || {
         let transport: Box<dyn Transport> = Box::new(UdpTransport::open(socket)?);
         Ok(match wrap {

@@ -6,7 +6,7 @@ use super::responder::{Responder, ResponderParts};
 use super::served_log::ServedLog;
 use super::upkeep::UpkeepThread;
 use crate::api::{HostClock, Upkeep};
-use crate::metrics::Counters;
+use crate::metrics::ShardCounters;
 use crate::service::Service;
 use crate::transport::{BatchPool, Room, Transport};
 use actix::{Actor, Addr, Context, Handler, Message, ResponseFuture};
@@ -53,8 +53,8 @@ pub struct ListenerPlan {
     pub room: Room,
     /// Where the responders run.
     pub responders: Responders,
-    /// What the listener counts, and each responder.
-    pub counters: Vec<Arc<Counters>>,
+    /// What they count.
+    pub counters: ShardCounters,
 }
 
 /// Where the responders of a listener run, and how many there are.
@@ -185,9 +185,7 @@ fn start_on_this_thread(
     let transport = (plan.open)()?;
     let outbox = transport.outbox();
     let log = ServedLog::new(plan.protocol);
-    let mut counters = plan.counters.into_iter();
-    let mut next_counters = || counters.next().unwrap_or_default();
-    let listener_counters = next_counters();
+    let mut counters = plan.counters.responders.into_iter();
     let count = plan.responders.count();
     let in_mailbox = if threads.is_empty() {
         BATCHES_ON_SHARD
@@ -200,7 +198,7 @@ fn start_on_this_thread(
             mailbox,
             service: plan.service.another(),
             outbox: Arc::clone(&outbox),
-            counters: next_counters(),
+            counters: counters.next().unwrap_or_default(),
             log: log.clone(),
         };
         match threads.get(number) {
@@ -222,7 +220,7 @@ fn start_on_this_thread(
         transport,
         pool,
         responders,
-        counters: listener_counters,
+        counters: plan.counters.listener,
         clock,
     };
     Ok(Listener::start(parts))

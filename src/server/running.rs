@@ -1,7 +1,7 @@
 //! A server that runs: its listeners, its counts, its end.
 
 use crate::actors::supervisor::{Stop, Supervisor};
-use crate::metrics::{Counters, Totals};
+use crate::metrics::{ShardCounters, Totals};
 use actix::Addr;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -46,8 +46,8 @@ impl BoundListener {
 #[derive(Clone, Default)]
 pub(super) struct Handle {
     pub listeners: Vec<BoundListener>,
-    /// Of each listener.
-    pub counters: Vec<Vec<Arc<Counters>>>,
+    /// Of each listener, on each of its shards.
+    pub counters: Vec<Vec<ShardCounters>>,
     pub mocks: Arc<BTreeMap<String, MockClock>>,
 }
 

@@ -6,7 +6,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
 use tokio::task::coop;
 
@@ -149,8 +149,7 @@ impl UdpTransport {
     ///
     /// # Panics
     /// Outside of a tokio runtime.
-    pub fn open(socket: Socket) -> io::Result<Self> {
-        let socket = Arc::new(socket);
+    pub fn open(socket: Arc<Socket>) -> io::Result<Self> {
         let mut watch = Watch::new()?;
         watch.take(&socket)?;
         Ok(Self {
@@ -238,6 +237,27 @@ impl Outbox for UdpOutbox {
     }
 }
 
+/// Reads how many datagrams the kernel has dropped at a socket, from any thread
+/// and whether or not another datagram comes. It does not keep the socket open.
+#[derive(Debug, Clone)]
+pub struct DropMeter(Weak<Socket>);
+
+impl DropMeter {
+    /// The meter of `socket`.
+    #[must_use]
+    pub fn of(socket: &Arc<Socket>) -> Self {
+        Self(Arc::downgrade(socket))
+    }
+
+    /// How many since the socket was made, modulo 2^32; `None` once it is
+    /// closed.
+    #[must_use]
+    pub fn total(&self) -> Option<u32> {
+        let socket = self.0.upgrade()?;
+        kernel::dropped_by_kernel(&socket).ok()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -273,7 +293,7 @@ mod tests {
                 }
             };
             let socket = bound.sockets.pop().expect("a socket");
-            let mut transport = UdpTransport::open(socket).expect("a reactor");
+            let mut transport = UdpTransport::open(Arc::new(socket)).expect("a reactor");
             let room = Room {
                 request: 64,
                 reply: 64,
