@@ -8,6 +8,7 @@ mod asking;
 mod bench;
 mod check;
 mod output;
+mod panics;
 mod query;
 mod serve;
 mod settings;

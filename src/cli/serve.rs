@@ -1,6 +1,7 @@
 //! `timeball serve`: answers until SIGINT or SIGTERM.
 
 use super::output::{tell, tell_at_once};
+use super::panics;
 use futures_util::future::select;
 use serde::Serialize;
 use std::io;
@@ -46,6 +47,7 @@ pub fn run(args: &Args) -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    panics::log_those_of_other_threads();
     match actix_rt::System::new().block_on(serve(settings, args.ports_file.as_deref())) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
