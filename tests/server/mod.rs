@@ -4,6 +4,7 @@
 mod addresses;
 pub mod burst;
 mod failures;
+mod idle;
 mod mock;
 mod process;
 mod signals;

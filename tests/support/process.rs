@@ -118,6 +118,11 @@ impl Serve {
         }
     }
 
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.program.id()
+    }
+
     /// Waits for a log line with `text` in it and returns it.
     pub fn wait_for_log(&mut self, text: &str) -> String {
         loop {

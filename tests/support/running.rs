@@ -32,6 +32,11 @@ impl Running {
         Self { child, command }
     }
 
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Its stdout, if it is a pipe and nobody has taken it.
     pub fn stdout(&mut self) -> ChildStdout {
         self.child.stdout.take().expect("stdout is a pipe")
