@@ -107,13 +107,34 @@ class Box:
         """The number, out here, of the box's first process."""
         return next(iter(children_of(self.outer.pid)), None)
 
-    def inside(self, command, cpu):
-        """The command line that runs `command` on `cpu` in this box's network."""
+    def run(self, command, cpu, seconds):
+        """Runs `command` on `cpu` in this box's network, to its end.
+
+        seconds: the longest that it may take.
+        Returns its exit status and what it wrote to stdout and stderr.
+        """
         first = self._first_process()
         if first is None:
             raise BoxError(self.why_not())
         enter = ["nsenter", f"--target={first}", "--net", "--"]
-        return enter + ["taskset", "--cpu-list", str(cpu)] + command
+        # Not in the foreground, where Ctrl-C would end it before this program.
+        process = subprocess.Popen(
+            enter + ["taskset", "--cpu-list", str(cpu)] + command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        try:
+            found, said = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired as late:
+            raise BoxError(f"{Path(command[0]).name} did not end") from late
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+        return process.returncode, found, said.strip()
 
     def server_processes(self):
         """The numbers, out here, of the server's processes: all but the box's first."""

@@ -24,7 +24,7 @@ class Figures:
         self.rounds = rounds
 
     def samples(self, server, load):
-        return [each[server][load] for each in self.rounds if server in each]
+        return [each[server][load] for each in self.rounds if load in each.get(server, ())]
 
     def spread(self, server, load, key):
         return Spread.of([each[key] for each in self.samples(server, load)])

@@ -1,12 +1,14 @@
-"""The document: the tables, and the prose of `performance.template.md` around them."""
+"""The document: the tables, and the prose of the templates beside this file around them."""
 
+from functools import partial
 from pathlib import Path
 from string import Template
 
-from . import plot
+from . import accuracy, plot
 from .figures import Figures
 
 TEMPLATE = Path(__file__).with_name("performance.template.md")
+ACCURACY_TEMPLATE = Path(__file__).with_name("accuracy.template.md")
 NOTHING = "–"
 
 # What timeball aims at: CPU time of a reply against another server's, under a load.
@@ -44,6 +46,7 @@ class Report:
             warning=self.warning(),
             saturated=self.saturated(),
             steady=self.steady(),
+            timestamps=self.timestamps(),
             aims=self.aims(),
             notes=self.notes(),
             machine=table(("what", "value"), self.run["machine"].items()),
@@ -59,13 +62,15 @@ class Report:
     def rows(self, load, cells):
         """A row for each server, the cheapest first, those without figures last."""
         for server in sorted(self.servers, key=lambda server: self.cost(server["name"], load)):
-            name, title = server["name"], server["title"]
-            title = f"**{title}**" if name == "timeball" else title
+            name, title = server["name"], self.shown(server)
             if self.figures.samples(name, load):
                 yield (title, *cells(name))
             else:
                 why = f"**did not run**: {quoted(server['error'] or 'no rounds')}"
                 yield (title, why, *[NOTHING] * (len(cells("")) - 1))
+
+    def shown(self, server):
+        return f"**{server['title']}**" if server["name"] == "timeball" else server["title"]
 
     def cost(self, name, load):
         spread = self.figures.spread(name, load, "cpu_ns")
@@ -103,6 +108,49 @@ class Report:
         heading = ("server", "CPU time of a reply, ns", "× chronyd", "× floor, one by one")
         heading += ("replies/s", "invalid", "lost", "median latency, µs", "99 %, µs")
         return table(heading, self.rows("rate", cells))
+
+    def timestamps(self):
+        """The section on transmit timestamps; nothing of a run that did not look at them."""
+        figures = self.timestamps_table()
+        if not figures:
+            return ""
+        return Template(ACCURACY_TEMPLATE.read_text()).substitute(
+            table=figures,
+            idle=f"{accuracy.IDLE_REQUESTS:,}",
+            saturated=f"{accuracy.SATURATED_REQUESTS:,}",
+            window=self.options["window"],
+            unseen=self.unseen(),
+        )
+
+    def timestamps_table(self):
+        def cells(name):
+            for load in accuracy.LOADS:
+                of = partial(self.figures.spread, name, accuracy.sample_name(load))
+                yield signed_micros(of("mean"))
+                yield fine_micros(of("mean_absolute"))
+                yield fine_micros(of("p99_absolute"))
+
+        heading = ["server"]
+        for load in accuracy.LOADS:
+            heading += [f"{load}: mean error", "mean absolute error", "99 % of it"]
+        rows = [(self.shown(server), *cells(server["name"])) for server in self.stamped()]
+        return table(heading, rows) if rows else ""
+
+    def unseen(self):
+        """The servers whose timestamps cannot be looked at."""
+        taking = [server["title"] for server in self.servers if server.get("takes_timestamps")]
+        if not taking:
+            return ""
+        return f"- **Not here**: {', '.join(taking)}, as only one can take a reply's stamp.\n"
+
+    def stamped(self):
+        """The servers with figures of their timestamps, the most accurate first."""
+
+        def size(server):
+            name = accuracy.sample_name("saturated")
+            return self.figures.spread(server["name"], name, "mean_absolute")
+
+        return sorted(filter(size, self.servers), key=lambda server: size(server).median)
 
     def cpu(self, name, load):
         spread = self.figures.spread(name, load, "cpu_ns")
@@ -214,6 +262,17 @@ def mib(spread):
 
 def micros(spread):
     return spread and f"{spread.median:,.0f}"
+
+
+def signed_micros(spread):
+    return spread and f"{spread.median / 1_000:+,.1f}"
+
+
+def fine_micros(spread):
+    return spread and (
+        f"{spread.median / 1_000:,.1f} "
+        f"({spread.least / 1_000:,.1f}..{spread.greatest / 1_000:,.1f})"
+    )
 
 
 def verdict(spread, most):

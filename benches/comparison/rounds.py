@@ -6,10 +6,10 @@ each server once, in an order of its own, and servers are compared within a roun
 
 import json
 import random
-import subprocess
 import sys
 from dataclasses import dataclass
 
+from . import accuracy
 from .box import Box, BoxError
 from .servers import ADDRESS
 
@@ -62,26 +62,10 @@ class Generator:
         """What it found, or None where no valid reply came."""
         command = [self.program, "bench", ADDRESS, "--protocol", "ntp", "--json"]
         command += ["--seconds", str(seconds), *arguments]
-        # Not in the foreground, where Ctrl-C would end it before this program.
-        process = subprocess.Popen(
-            box.inside(command, self.options.load_cpu),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-        try:
-            found, said = process.communicate(timeout=seconds + PATIENCE_SECONDS)
-        except subprocess.TimeoutExpired as late:
-            raise BoxError("the load generator did not end") from late
-        finally:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
-        if process.returncode not in (0, NOTHING_ANSWERED):
-            raise BoxError(f"the load generator failed: {said.strip() or 'without a word'}")
-        return json.loads(found) if process.returncode == 0 else None
+        status, found, said = box.run(command, self.options.load_cpu, seconds + PATIENCE_SECONDS)
+        if status not in (0, NOTHING_ANSWERED):
+            raise BoxError(f"the load generator failed: {said or 'without a word'}")
+        return json.loads(found) if status == 0 else None
 
     def is_answered(self, box):
         once = ["--requests", "1", "--window", "1", "--sockets", "1"]
@@ -126,15 +110,21 @@ def sample(found):
     }
 
 
-def visit(server, generator, options):
-    """Starts one server, loads it and ends it. Returns a sample for each load."""
+def visit(server, generator, tap, options):
+    """Starts one server, loads it and ends it. Returns a sample for each load.
+
+    tap: the program that looks at its transmit timestamps.
+    """
     with Box(server.command, server.files, server.setup, options.server_cpu) as box:
         box.wait_until(lambda: generator.is_answered(box))
         generator.run(box, ["--window", str(options.window)], WARM_UP_SECONDS)
-        return {load.name: generator.measure(box, load) for load in options.loads()}
+        samples = {load.name: generator.measure(box, load) for load in options.loads()}
+        if not server.takes_timestamps:
+            samples |= accuracy.measure(tap, box, options)
+        return samples
 
 
-def run_rounds(servers, generator, options):
+def run_rounds(servers, generator, tap, options):
     """All rounds. Returns what was measured and, by server, what went wrong.
 
     A server that failed is not asked again: it fails the whole run anyway.
@@ -148,7 +138,7 @@ def run_rounds(servers, generator, options):
         for server in order:
             progress(f"round {number + 1} of {options.rounds}: {server.name}")
             try:
-                measured[server.name] = visit(server, generator, options)
+                measured[server.name] = visit(server, generator, tap, options)
             except (BoxError, OSError) as error:
                 errors[server.name] = str(error)
                 progress(f"{server.name} FAILED: {error}")
@@ -162,6 +152,7 @@ def summary(samples):
     return ", ".join(
         f"{load}: {each['cpu_ns']:.0f} ns/reply, {each['replies_per_second']:.0f} replies/s"
         for load, each in samples.items()
+        if "cpu_ns" in each
     )
 
 

@@ -31,6 +31,8 @@ class Server:
     files: dict = field(default_factory=dict)
     setup: str = ""
     note: str = ""
+    # Whether it takes the kernel's transmit timestamps itself: nobody else sees them.
+    takes_timestamps: bool = False
 
 
 CHRONY = """\
@@ -137,6 +139,7 @@ def servers(root, target, cache):
             version=package("chronyd"),
             made_by="debian",
             note="without the system call filter that Debian's unit turns on (`-F 1`)",
+            takes_timestamps=True,
         ),
         Server(
             name="ntpsec",
@@ -172,7 +175,7 @@ def servers(root, target, cache):
 
 def obtain(wanted, root, cache):
     """Builds, unpacks and installs what the wanted servers need."""
-    ours = ["--bin", "timeball", "--example", "floor"]
+    ours = ["--bin", "timeball", "--example", "floor", "--example", "accuracy"]
     run(["cargo", "build", "--release", "--locked", *ours], root)
     unpacked = [server.name for server in wanted if server.made_by == "debian"]
     if unpacked:

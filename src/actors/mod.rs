@@ -20,6 +20,7 @@
 pub mod client;
 mod listener;
 mod mailbox;
+mod pace;
 mod responder;
 mod served_log;
 pub mod supervisor;

@@ -2,8 +2,9 @@
 //! sends the replies itself.
 
 use super::mailbox::MailboxReceiver;
+use super::pace::Pace;
 use super::served_log::ServedLog;
-use crate::api::{Delta, DropReason, HostInstant, Outcome};
+use crate::api::{DropReason, HostInstant, Outcome};
 use crate::metrics::Counters;
 use crate::service::{Served, Service};
 use crate::transport::{Outbox, PooledBatch};
@@ -75,25 +76,29 @@ impl Responder {
         if replies == 0 {
             return;
         }
-        // In a batch of one nothing waits for anything.
+        // In a batch of one nothing waits for anything but its own sending.
         let served_at = (batch.len() > 1).then(|| self.service.again(now));
         self.counters.record_sends(self.outbox.send(batch));
+        let sent_at = self.service.again(served_at.unwrap_or(now));
         if let Some(served_at) = served_at {
-            let sent_at = self.service.again(served_at);
             self.pace
-                .serve
-                .learn(served_at.monotonic - now.monotonic, *served);
+                .served(*served, served_at.monotonic - now.monotonic);
             self.pace
-                .send
-                .learn(sent_at.monotonic - served_at.monotonic, replies);
+                .sent(replies, sent_at.monotonic - served_at.monotonic);
+        } else {
+            self.pace.answered_alone(sent_at.monotonic - now.monotonic);
         }
     }
 
     /// Serves one datagram of `batch`. A panic costs that datagram and nothing
     /// else: the service holds nothing that it could leave half changed.
     fn serve(&mut self, batch: &mut PooledBatch, index: usize, now: HostInstant) {
-        let behind = batch.len() - index - 1;
-        let head_start = self.pace.head_start(batch.replies(), behind);
+        let head_start = if batch.len() == 1 {
+            self.pace.head_start_alone()
+        } else {
+            let behind = batch.len() - index - 1;
+            self.pace.head_start(batch.replies(), behind)
+        };
         let (datagram, reply) = batch.exchange(index);
         let service = &mut self.service;
         let served = catch_unwind(AssertUnwindSafe(|| {
@@ -140,85 +145,4 @@ impl StreamHandler<PooledBatch> for Responder {
         }
         self.flush_before_long(context);
     } // the batch returns to its pool here, whatever happened above
-}
-
-/// How long a reply still waits once its transmit timestamp is taken: for the
-/// datagrams behind it in the batch to be served, and for the replies before it
-/// to be sent. Its timestamp allows for both, so that a deep batch does not make
-/// it early.
-#[derive(Debug, Default)]
-struct Pace {
-    serve: Cost,
-    send: Cost,
-}
-
-impl Pace {
-    /// The wait of a reply that has `before` replies before it and `behind`
-    /// datagrams behind it.
-    fn head_start(&self, before: usize, behind: usize) -> Delta {
-        self.send.of(before) + self.serve.of(behind)
-    }
-}
-
-/// What one of something costs: a running mean over batches.
-#[derive(Debug, Default)]
-struct Cost {
-    nanos: i64,
-}
-
-impl Cost {
-    /// The weight of one batch in the mean, as a power of two.
-    const WEIGHT_SHIFT: u32 = 3;
-    /// Nothing here takes longer; what does was a preemption.
-    const MOST_NANOS: i64 = 50_000;
-
-    /// What `count` of them cost.
-    fn of(&self, count: usize) -> Delta {
-        Delta::from_nanos(self.nanos) * i64::try_from(count).unwrap_or(i64::MAX)
-    }
-
-    /// Learns that `count` of them took `taken`.
-    fn learn(&mut self, taken: Delta, count: usize) {
-        let each = taken.as_nanos() / i64::try_from(count).unwrap_or(i64::MAX).max(1);
-        let each = each.clamp(0, Self::MOST_NANOS);
-        self.nanos += (each - self.nanos) >> Self::WEIGHT_SHIFT;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_cost_settles_near_what_is_measured() {
-        let mut cost = Cost::default();
-        for _ in 0..100 {
-            cost.learn(Delta::from_micros(64 * 3), 64);
-        }
-        assert_eq!(cost.of(0), Delta::ZERO);
-        let ten = cost.of(10).as_nanos();
-        assert!(
-            (29_900..=30_000).contains(&ten),
-            "{ten} ns for ten sends of 3 µs"
-        );
-    }
-
-    #[test]
-    fn one_preemption_does_not_spoil_a_cost() {
-        let mut cost = Cost::default();
-        cost.learn(Delta::from_seconds(3), 2);
-        assert!(cost.of(1) <= Delta::from_micros(7));
-    }
-
-    #[test]
-    fn a_reply_waits_for_what_is_served_behind_it_and_sent_before_it() {
-        let pace = Pace {
-            serve: Cost { nanos: 100 },
-            send: Cost { nanos: 3_000 },
-        };
-        assert_eq!(pace.head_start(0, 0), Delta::ZERO);
-        assert_eq!(pace.head_start(0, 63), Delta::from_nanos(6_300));
-        assert_eq!(pace.head_start(63, 0), Delta::from_nanos(189_000));
-        assert_eq!(pace.head_start(1, 62), Delta::from_nanos(9_200));
-    }
 }

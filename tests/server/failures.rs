@@ -31,6 +31,24 @@ fn in_memory(protocol: &str) -> (RunningServer, MemoryNetwork) {
     (server, network)
 }
 
+#[test]
+fn each_of_a_deep_batch_is_answered_once_and_in_order() {
+    let network = MemoryNetwork::new();
+    for mark in 1..=50 {
+        network.ask(peer(40_000), &ntp_request(mark), None);
+    }
+    let given = network.clone();
+    let server = Server::new(one("ntp", ""))
+        .with_transport(Arc::new(move |_, _| Box::new(given.clone())))
+        .start()
+        .unwrap();
+    for mark in 1..=50 {
+        assert_eq!(mark_of(&network.reply(PATIENCE).unwrap().payload), mark);
+    }
+    let totals = server.stop();
+    assert_eq!((totals.received, totals.replied), (50, 50), "{totals}");
+}
+
 fn peer(port: u16) -> SocketAddr {
     SocketAddr::from(([192, 0, 2, 7], port))
 }
