@@ -31,21 +31,87 @@
 //! # Ok::<(), timeball_api::Unavailable>(())
 //! ```
 //!
+//! # Scripts
+//! A clock can follow a [`Script`]: what happens to it, and when, by the time
+//! that has elapsed or by the requests that were answered. Steps and jumps,
+//! freezes, rates, drifts, noise, leap seconds and smears, right and wrong, and
+//! every field of the quality:
+//!
+//! ```
+//! use timeball_api::{Delta, LeapIndicator, Quality, Timestamp};
+//! use timeball_mock::{Base, Change, Event, Leap, LeapKind, MockClock, Script, When};
+//!
+//! let midnight = Timestamp::from_unix_seconds(1_483_228_800); // 2017-01-01
+//! let leap = Leap::right(LeapKind::Insert, midnight);
+//! let script = Script {
+//!     seed: 1,
+//!     events: vec![Event {
+//!         name: Some("the last day of 2016".to_owned()),
+//!         when: When::Elapsed(Delta::ZERO),
+//!         change: Change::Leap(leap),
+//!     }],
+//! };
+//! let second = Delta::from_seconds(1);
+//! let base = Base::PerRequest(second);
+//! # let host = MockClock::manual(midnight).source().clock; // not looked at
+//! let clock = MockClock::scripted(midnight - second, Quality::default(), base, script, host);
+//!
+//! let source = clock.source();
+//! let mut serve = || {
+//!     let reading = source.time.read(source.clock.now());
+//!     source.clock.replied();
+//!     reading
+//! };
+//! assert_eq!(serve()?.time, midnight - second);
+//! let again = serve()?; // 23:59:60
+//! assert_eq!(again.time, midnight - second);
+//! assert_eq!(again.quality.leap_indicator, LeapIndicator::InsertSecond);
+//! let new_year = serve()?;
+//! assert_eq!(new_year.time, midnight);
+//! assert_eq!(new_year.quality.leap_indicator, LeapIndicator::None);
+//! # Ok::<(), timeball_api::Unavailable>(())
+//! ```
+//!
+//! What a clock shows is worked out in whole numbers and exact fractions, noise
+//! included, which is a hash of the seed and the moment: the same script gives
+//! the same readings on every machine, in any order.
+//!
 //! # Why
-//! The script moves the clock and not the readings: a reading stays a function
-//! of its moment, as with every other source, and the two readings of one
+//! Requests, a test or the host move the moments, and a reading stays a function
+//! of its moment, as with every other source. So the two readings of one
 //! exchange agree without having to know of each other.
 
+mod base;
+mod calendar;
 mod clock;
+mod course;
+mod drift;
+mod face;
+mod fine;
+mod hand;
+mod hash;
+mod leap;
+mod noise;
 mod quality;
+mod ratio;
+mod script;
+mod sine;
+mod smear;
 mod timeline;
+mod walk;
+mod wander;
 
-pub use clock::MockClock;
+pub use base::{Base, NotAWallClock, Starts};
+pub use clock::{MockClock, NoHostClock};
+pub use leap::{Cleared, Leap, LeapKind};
+pub use ratio::{NotARatio, Ratio};
+pub use script::{Change, Event, QualityChange, Script, When};
+pub use smear::{Smear, SmearShape};
+pub use wander::Wander;
 
 use std::sync::Arc;
 use timeball_api::settings::{Accepts, Default, Key, Kind, Problem, Values};
 use timeball_api::{Delta, Host};
-use timeline::Advance;
 
 /// The declaration of this kind of source: its settings and its builder.
 pub const KIND: Kind = Kind {
@@ -89,10 +155,13 @@ pub const KIND: Kind = Kind {
 /// # Errors
 /// [`Problem`] if `advance` is none of the words that it accepts.
 pub fn clock(values: &Values, host: &Host) -> Result<MockClock, Problem> {
-    let advance = match values.text("advance").as_str() {
-        "manual" => Advance::Manual,
-        "per-request" => Advance::PerRequest(values.duration("step")),
-        "wall" => Advance::Wall,
+    let base = match values.text("advance").as_str() {
+        "manual" => Base::Manual,
+        "per-request" => Base::PerRequest(values.duration("step")),
+        "wall" => Base::Wall {
+            rate: Ratio::ONE,
+            starts: Starts::Now,
+        },
         other => {
             return Err(Problem {
                 key: "advance",
@@ -100,12 +169,11 @@ pub fn clock(values: &Values, host: &Host) -> Result<MockClock, Problem> {
             });
         }
     };
-    let wall = (advance == Advance::Wall).then(|| Arc::clone(&host.clock));
-    let quality = quality::quality(values);
-    Ok(MockClock::new(
-        advance,
+    Ok(MockClock::scripted(
         values.instant("start"),
-        quality,
-        wall,
+        quality::quality(values),
+        base,
+        Script::default(),
+        Arc::clone(&host.clock),
     ))
 }
