@@ -5,6 +5,8 @@ use thiserror::Error;
 
 /// The units, with the longest span first, in nanoseconds.
 const UNITS: &[(&str, i64)] = &[
+    ("weeks", 604_800_000_000_000),
+    ("w", 604_800_000_000_000),
     ("d", 86_400_000_000_000),
     ("h", 3_600_000_000_000),
     ("min", 60_000_000_000),
@@ -24,7 +26,7 @@ pub enum DurationError {
     #[error("not a duration: a number of seconds (0.5), or a number with a unit (500ms)")]
     NotANumber,
     /// What stands behind the number is no unit.
-    #[error("unknown unit `{0}`: ns, us, ms, s, m, h or d is accepted")]
+    #[error("unknown unit `{0}`: ns, us, ms, s, m, h, d or w is accepted")]
     UnknownUnit(String),
     /// It does not come out as whole nanoseconds.
     #[error("finer than a nanosecond")]
@@ -35,7 +37,8 @@ pub enum DurationError {
 }
 
 /// The span that `text` says: seconds (`2`, `0.5`), or a number with a unit of
-/// `ns`, `us` (`µs`), `ms`, `s`, `m` (`min`), `h` or `d` (of 86 400 s).
+/// `ns`, `us` (`µs`), `ms`, `s`, `m` (`min`), `h`, `d` (of 86 400 s) or `w`
+/// (`weeks`).
 ///
 /// Exact to the nanosecond. A sign is accepted, and white space around and
 /// before the unit.
@@ -180,6 +183,8 @@ mod tests {
             ("3min", 180_000_000_000),
             ("2h", 7_200_000_000_000),
             ("1d", 86_400_000_000_000),
+            ("2w", 1_209_600_000_000_000),
+            ("-1024 weeks", -619_315_200_000_000_000),
             (" 1s ", 1_000_000_000),
             ("9223372036.854775807", i64::MAX),
             ("-9223372036.854775808", i64::MIN),
