@@ -136,8 +136,9 @@ impl Service {
         }
         let unavailable = |_: Unavailable| DropReason::Unavailable;
         let receive = self.source.time.read(arrived).map_err(unavailable)?;
-        // A virtual clock knows nothing of how long the kernel takes to send.
-        let head_start = if clock.is_virtual() {
+        // Test time is to be the same when it is played again, and knows nothing of
+        // how long the kernel takes to send.
+        let head_start = if self.source.test_time || clock.is_virtual() {
             Delta::ZERO
         } else {
             head_start
