@@ -73,12 +73,12 @@ impl Responder {
             *served += 1;
         }
         let replies = batch.replies();
-        if replies == 0 {
-            return;
-        }
         // In a batch of one nothing waits for anything but its own sending.
         let served_at = (batch.len() > 1).then(|| self.service.again(now));
         self.counters.record_sends(self.outbox.send(batch));
+        if replies == 0 {
+            return;
+        }
         let sent_at = self.service.again(served_at.unwrap_or(now));
         if let Some(served_at) = served_at {
             self.pace

@@ -58,6 +58,7 @@ pub trait Transport: Send {
 /// Where a listener's replies go.
 pub trait Outbox: Send + Sync {
     /// Sends every reply of `batch` without waiting, and says what became of
-    /// them.
+    /// them. Called once for each batch that was served, even one without a
+    /// reply: by then it is decided which of its datagrams get none.
     fn send(&self, batch: &mut Batch) -> SendReport;
 }

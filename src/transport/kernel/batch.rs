@@ -217,6 +217,13 @@ impl Batch {
         has_room
     }
 
+    /// What each datagram was marked with by [`push_marked`](Self::push_marked),
+    /// answered or not; meaningless for one that was not.
+    #[must_use]
+    pub fn marks(&self) -> &[u64] {
+        &self.marks[..self.received]
+    }
+
     /// The datagram at `index` (below [`len`](Self::len)) and the room for its
     /// reply.
     pub fn exchange(&mut self, index: usize) -> (Datagram<'_>, &mut [u8]) {
@@ -411,6 +418,7 @@ mod tests {
         for (mark, payload) in [(7, &b"one"[..]), (8, b"two"), (9, b"three")] {
             assert!(batch.push_marked(&asked(payload), mark));
         }
+        assert_eq!(batch.marks(), [7, 8, 9]);
         for index in [2, 0] {
             let (_, reply) = batch.exchange(index);
             reply[0] = b'0' + index as u8;
