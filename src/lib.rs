@@ -20,6 +20,7 @@
 //! | [`server`] | a whole server from its settings, as `timeball serve` runs it and as a test starts it |
 //! | [`settings`] | `settings.toml`, checked whole and turned into types |
 //! | [`client`] | asks servers for the time, and judges what they answer |
+//! | [`faults`] | rules that make replies and the network wrong on purpose, and the engine that applies them |
 //! | [`load`] | asks a server as fast as it can, and measures it |
 //! | [`host`] | the only reader of this machine's clocks |
 //! | [`api`] | the vocabulary that all of it speaks: the crate `timeball-api` |
@@ -32,6 +33,7 @@ pub use timeball_api as api;
 pub mod actors;
 pub mod admission;
 pub mod client;
+pub mod faults;
 pub mod host;
 pub mod load;
 pub mod metrics;

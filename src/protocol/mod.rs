@@ -6,6 +6,7 @@
 //!
 //! | module | what it speaks | server | client |
 //! |---|---|---|---|
+//! | [`name`] | what a protocol is called | | |
 //! | [`text`] | `Send time`, answered with text | [`Text`] | [`text::REQUEST`], [`text::parse`] |
 //! | [`daytime`] | RFC 867: a line of ASCII | [`Daytime`] | [`daytime::REQUEST`], [`daytime::parse`] |
 //! | [`time`] | RFC 868: seconds since 1900 | [`Time`] | [`time::REQUEST`], [`time::parse`] |
@@ -16,12 +17,14 @@
 pub mod calendar;
 pub mod daytime;
 pub mod line;
+pub mod name;
 pub mod ntp;
 pub mod text;
 pub mod time;
 
 pub use calendar::{CalendarFormat, FormatError};
 pub use daytime::{Daytime, DaytimeFormat};
+pub use name::ProtocolName;
 pub use ntp::Ntp;
 pub use text::Text;
 pub use time::Time;

@@ -1,0 +1,88 @@
+//! Interleaved replies, right and wrong. RFC 9769.
+
+use super::content::Content;
+use super::stamp::shifted;
+use crate::api::{Delta, NtpTimestamp};
+use crate::protocol::ntp::Header;
+use serde::Deserialize;
+
+/// Interleaved replies, as RFC 9769 defines them and as it does not: the origin
+/// timestamp is the request's receive timestamp, and the transmit timestamp
+/// that of the reply before.
+///
+/// Nothing changes in the first reply to a client, which has none before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Interleaved {
+    /// Which requests are answered so.
+    pub to: InterleavedTo,
+    /// How right the reply is.
+    pub reply: InterleavedReply,
+}
+
+/// Which requests get an interleaved reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum InterleavedTo {
+    /// Those that ask for it: version 4, an origin timestamp that is the
+    /// receive timestamp of the reply before, and a receive timestamp that
+    /// differs from the transmit timestamp. RFC 9769 section 2.
+    #[default]
+    Asked,
+    /// All of them.
+    All,
+}
+
+/// How right an interleaved reply is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum InterleavedReply {
+    /// As it should be.
+    #[default]
+    Right,
+    /// Half-way: the origin timestamp is interleaved, the transmit timestamp
+    /// is not.
+    OriginOnly,
+    /// Half-way: the transmit timestamp is interleaved, the origin timestamp
+    /// is not.
+    TransmitOnly,
+    /// The transmit timestamp of the reply before, less one second.
+    WrongTransmit,
+}
+
+impl Interleaved {
+    /// Makes the reply an interleaved one, where it is to be; `false` where
+    /// nothing changes.
+    pub(super) fn apply(&self, content: &mut Content<'_>) -> bool {
+        let (Some(request), Some((honest, sent))) = (content.request, content.previous_headers())
+        else {
+            return false;
+        };
+        if self.to == InterleavedTo::Asked && !asks(&request, &sent) {
+            return false;
+        }
+        content.edit_header(|header| {
+            if self.reply != InterleavedReply::TransmitOnly {
+                header.origin_timestamp = request.receive_timestamp;
+            }
+            header.transmit_timestamp = match self.reply {
+                InterleavedReply::OriginOnly => header.transmit_timestamp,
+                InterleavedReply::WrongTransmit => earlier(honest.transmit_timestamp),
+                _ => honest.transmit_timestamp,
+            };
+        })
+    }
+}
+
+/// Whether a request asks for an interleaved reply, after this one was sent.
+/// RFC 9769 section 2.
+fn asks(request: &Header, sent: &Header) -> bool {
+    request.version == 4
+        && !request.origin_timestamp.is_zero()
+        && request.origin_timestamp == sent.receive_timestamp
+        && request.receive_timestamp != request.transmit_timestamp
+}
+
+fn earlier(timestamp: NtpTimestamp) -> NtpTimestamp {
+    shifted(timestamp, Delta::from_seconds(-1))
+}
