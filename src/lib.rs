@@ -21,6 +21,8 @@
 //! | [`settings`] | `settings.toml`, checked whole and turned into types |
 //! | [`client`] | asks servers for the time, and judges what they answer |
 //! | [`faults`] | rules that make replies and the network wrong on purpose, and the engine that applies them |
+//! | [`transcript`] | what went over the wire on test time: as JSON lines, and as a capture |
+//! | [`expect`] | what a good client does, and whether the client did it |
 //! | [`load`] | asks a server as fast as it can, and measures it |
 //! | [`host`] | the only reader of this machine's clocks |
 //! | [`api`] | the vocabulary that all of it speaks: the crate `timeball-api` |
@@ -33,6 +35,7 @@ pub use timeball_api as api;
 pub mod actors;
 pub mod admission;
 pub mod client;
+pub mod expect;
 pub mod faults;
 pub mod host;
 pub mod load;
@@ -42,6 +45,7 @@ pub mod server;
 pub mod service;
 pub mod settings;
 pub mod sources;
+pub mod transcript;
 pub mod transport;
 
 pub use server::{RunningServer, Server, StartError};

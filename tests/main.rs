@@ -2,9 +2,11 @@
 //! ports that the kernel chooses, so they run in any order and side by side.
 
 mod bench;
+mod expect;
 mod faults;
 mod protocol;
 mod query;
 mod server;
 mod settings;
 mod support;
+mod transcript;

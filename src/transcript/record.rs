@@ -1,0 +1,83 @@
+//! One datagram of a run, and whoever looks on.
+
+use crate::api::{Delta, Timestamp};
+use crate::protocol::ProtocolName;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// Which way a datagram went, as seen from the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
+    /// From the client: what it sent, whether or not a rule then lost it.
+    In,
+    /// To the client: what really left, after all rules.
+    Out,
+}
+
+impl fmt::Display for Direction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::In => "in",
+            Self::Out => "out",
+        })
+    }
+}
+
+/// One datagram, when it came or left.
+///
+/// A request is recorded once, as it came from the client: copies that a rule
+/// makes of it on the way in are not. Each copy of a reply that leaves is one
+/// record; a reply that a rule lost is none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// Which way it went.
+    pub direction: Direction,
+    /// Which request it is, or belongs to: all requests of a run are counted
+    /// together, from 1, in the order in which they came.
+    pub number: u64,
+    /// Host time since the run began, not negative: when it came, or left.
+    pub at: Delta,
+    /// Host time since the run began when the reply was made; it may have been
+    /// held back since. `None` of a request, and where the host's clock does
+    /// not move that of the endpoint.
+    pub made: Option<Delta>,
+    /// How much of its endpoint's mock time had elapsed: when it came, or, of
+    /// a reply, when the reply was made (which may be long before it left).
+    pub elapsed: Delta,
+    /// Mock time at `elapsed`: the endpoint's start and what has elapsed since,
+    /// before any event of its clock bends it.
+    pub time: Timestamp,
+    /// The endpoint, by its place in the scenario, from 0.
+    pub endpoint: usize,
+    /// What the endpoint speaks.
+    pub protocol: ProtocolName,
+    /// The client.
+    pub peer: SocketAddr,
+    /// The address of the server that it came to, or left from.
+    pub local: SocketAddr,
+    /// The payload.
+    pub octets: Vec<u8>,
+    /// The names of the rules, in the order in which they stand in the
+    /// scenario: of a request those that matched it, wherever they act; of a
+    /// reply those that acted on it.
+    pub rules: Vec<Arc<str>>,
+}
+
+/// Sees every datagram of a run.
+///
+/// Called in the order in which things happened, from one thread at a time, on
+/// the way of the datagram: it must not wait and must not panic. What goes
+/// wrong (a full disk) it keeps to itself until it is asked.
+pub trait Witness: Send {
+    /// A datagram came or left.
+    fn saw(&mut self, record: &Record);
+}
+
+impl<W: Witness + ?Sized> Witness for Box<W> {
+    fn saw(&mut self, record: &Record) {
+        (**self).saw(record);
+    }
+}

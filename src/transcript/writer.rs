@@ -1,0 +1,79 @@
+//! Records as lines of JSON.
+
+use super::line::{LineOut, Opening, OpeningLine};
+use super::record::{Record, Witness};
+use super::sink::Sink;
+use std::io::{self, Write};
+
+/// Writes a transcript, line by line as things happen.
+///
+/// Each line is one call of `write_all`: hand in a `BufWriter` for speed, or a
+/// `LineWriter` for somebody to follow the run.
+///
+/// ```
+/// use timeball::transcript::{Opening, Reader, Writer};
+///
+/// let opening = Opening::new("quiet", 1, vec!["server".to_owned()], "name = \"quiet\"\n");
+/// let writer = Writer::new(Vec::new(), &opening)?;
+/// let lines = writer.finish()?;
+/// let reader = Reader::new(lines.as_slice())?;
+/// assert_eq!(*reader.opening(), opening);
+/// assert_eq!(reader.count(), 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Writer<W> {
+    sink: Sink<W>,
+    endpoints: Vec<String>,
+    line: Vec<u8>,
+}
+
+impl<W: Write> Writer<W> {
+    /// Writes the first line.
+    ///
+    /// # Errors
+    /// That of the writer.
+    pub fn new(mut out: W, opening: &Opening) -> io::Result<Self> {
+        let mut line = serde_json::to_vec(&OpeningLine::from(opening))?;
+        line.push(b'\n');
+        out.write_all(&line)?;
+        Ok(Self {
+            sink: Sink::new(out),
+            endpoints: opening.endpoints.clone(),
+            line,
+        })
+    }
+
+    /// What has gone wrong: nothing was written since.
+    #[must_use]
+    pub const fn error(&self) -> Option<&io::Error> {
+        self.sink.error()
+    }
+
+    /// Flushes, and gives the writer back.
+    ///
+    /// # Errors
+    /// The first that the writer had.
+    pub fn finish(self) -> io::Result<W> {
+        self.sink.finish()
+    }
+}
+
+impl<W: Write + Send> Witness for Writer<W> {
+    fn saw(&mut self, record: &Record) {
+        let endpoint = self
+            .endpoints
+            .get(record.endpoint)
+            .map_or("?", String::as_str);
+        self.line.clear();
+        let written = LineOut::of(record, endpoint)
+            .and_then(|line| serde_json::to_writer(&mut self.line, &line));
+        match written {
+            Ok(()) => {
+                self.line.push(b'\n');
+                self.sink.put(&self.line);
+            }
+            Err(error) => self.sink.fail(error.into()),
+        }
+    }
+}
