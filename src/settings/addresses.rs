@@ -73,11 +73,11 @@ pub(super) fn socket_address(text: &str) -> Result<SocketAddr, String> {
 
 /// Where a listener wants to stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place<'a> {
+pub(crate) struct Place<'a> {
     /// The address and port.
-    pub(super) address: SocketAddr,
+    pub(crate) address: SocketAddr,
     /// The only interface, if there is one.
-    pub(super) interface: Option<&'a str>,
+    pub(crate) interface: Option<&'a str>,
 }
 
 /// Whether the kernel refuses one of the two because of the other.
@@ -86,7 +86,7 @@ pub(super) struct Place<'a> {
 /// of its port; `0.0.0.0` in that of every IPv4 address and of `[::]`. Port 0
 /// is a different free port each time. Sockets bound to different interfaces
 /// never meet.
-pub(super) fn conflict(a: Place<'_>, b: Place<'_>) -> bool {
+pub(crate) fn conflict(a: Place<'_>, b: Place<'_>) -> bool {
     if a.address.port() != b.address.port() || a.address.port() == 0 {
         return false;
     }

@@ -430,7 +430,7 @@ fn listener_path(index: usize) -> String {
 }
 
 /// The full name of a key in a table; a key that is not plain in quotes.
-fn join(path: &str, key: &str) -> String {
+pub(crate) fn join(path: &str, key: &str) -> String {
     let key = if is_plain(key) {
         key.to_owned()
     } else {

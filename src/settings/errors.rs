@@ -136,7 +136,7 @@ pub struct SettingsErrors(Vec<SettingsError>);
 
 impl SettingsErrors {
     /// All of `errors`, in the order in which they stand in the file.
-    pub(super) fn of(mut errors: Vec<SettingsError>) -> Self {
+    pub(crate) fn of(mut errors: Vec<SettingsError>) -> Self {
         errors.sort_by(|a, b| (a.origin(), a.key()).cmp(&(b.origin(), b.key())));
         Self(errors)
     }
@@ -168,7 +168,7 @@ impl fmt::Display for SettingsErrors {
 impl std::error::Error for SettingsErrors {}
 
 /// What a misspelt `word` may have been meant to be.
-pub(super) fn nearest<'a>(word: &str, among: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(word: &str, among: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_ascii_lowercase();
     among
         .into_iter()
@@ -182,7 +182,7 @@ pub(super) fn nearest<'a>(word: &str, among: impl IntoIterator<Item = &'a str>) 
 }
 
 /// The words between back-quotes, with `or` before the last one.
-pub(super) fn alternatives<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
+pub(crate) fn alternatives<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
     let quoted: Vec<String> = words.into_iter().map(|word| format!("`{word}`")).collect();
     match quoted.split_last() {
         None => "nothing".to_owned(),
@@ -192,7 +192,7 @@ pub(super) fn alternatives<'a>(words: impl IntoIterator<Item = &'a str>) -> Stri
 }
 
 /// "did you mean …?" where a candidate is near, else what there is.
-pub(super) fn hint(word: &str, among: &[&str]) -> String {
+pub(crate) fn hint(word: &str, among: &[&str]) -> String {
     match nearest(word, among.iter().copied()) {
         Some(candidate) => format!("did you mean `{candidate}`?"),
         None => format!("accepted: {}", alternatives(among.iter().copied())),

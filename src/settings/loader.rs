@@ -185,6 +185,22 @@ impl Loader {
 
 /// The name and the text of a settings file.
 fn read(file: &Path) -> Result<(String, String), SettingsErrors> {
+    read_text(
+        file,
+        "settings",
+        "`timeball settings` prints one to start from",
+    )
+}
+
+/// The name and the text of a `kind` file; `remedy` is for who has none.
+///
+/// # Errors
+/// The one reason why it cannot be read, with what helps.
+pub(crate) fn read_text(
+    file: &Path,
+    kind: &str,
+    remedy: &str,
+) -> Result<(String, String), SettingsErrors> {
     let name = file.display().to_string();
     let refuse = |line, problem| SettingsError::Unreadable {
         origin: Origin::File {
@@ -196,9 +212,9 @@ fn read(file: &Path) -> Result<(String, String), SettingsErrors> {
     let mut bytes = Vec::new();
     File::open(file)
         .and_then(|file| file.take(LARGEST_FILE + 1).read_to_end(&mut bytes))
-        .map_err(|error| refuse(None, why_not_read(&error)))?;
+        .map_err(|error| refuse(None, why_not_read(&error, kind, remedy)))?;
     if bytes.len() as u64 > LARGEST_FILE {
-        let problem = format!("not a settings file: longer than {LARGEST_FILE} octets");
+        let problem = format!("not a {kind} file: longer than {LARGEST_FILE} octets");
         return Err(refuse(None, problem).into());
     }
     match String::from_utf8(bytes) {
@@ -214,14 +230,12 @@ fn read(file: &Path) -> Result<(String, String), SettingsErrors> {
     }
 }
 
-/// Why a settings file cannot be read, with the remedy.
-fn why_not_read(error: &io::Error) -> String {
+/// Why a `kind` file cannot be read, with the remedy.
+fn why_not_read(error: &io::Error, kind: &str, remedy: &str) -> String {
     match error.kind() {
-        ErrorKind::NotFound => {
-            "there is no such file; `timeball settings` prints one to start from".to_owned()
-        }
+        ErrorKind::NotFound => format!("there is no such file; {remedy}"),
         ErrorKind::IsADirectory => {
-            "this is a directory; the settings file itself is to be named".to_owned()
+            format!("this is a directory; the {kind} file itself is to be named")
         }
         ErrorKind::PermissionDenied => {
             "permission denied; the user that runs timeball has to be able to read it".to_owned()
@@ -239,10 +253,11 @@ mod tests {
         for (kind, part) in [
             (ErrorKind::PermissionDenied, "has to be able to read it"),
             (ErrorKind::IsADirectory, "a directory"),
-            (ErrorKind::NotFound, "`timeball settings` prints one"),
+            (ErrorKind::NotFound, "here is one"),
             (ErrorKind::TimedOut, "cannot be read"),
         ] {
-            assert!(why_not_read(&kind.into()).contains(part), "{kind}");
+            let said = why_not_read(&kind.into(), "settings", "here is one");
+            assert!(said.contains(part), "{kind}: {said}");
         }
     }
 }

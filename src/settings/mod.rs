@@ -34,8 +34,18 @@ pub use errors::{Origin, SettingsError, SettingsErrors};
 pub use loader::{Environment, Loader};
 pub use value::describe;
 
+// A scenario is read in the same words.
+pub(crate) use addresses::{Place, conflict};
+pub(crate) use check::join;
+pub(crate) use errors::{alternatives, hint, nearest};
+pub(crate) use loader::read_text;
+pub(crate) use strays::{Stray, of_protocol};
+pub(crate) use tree::{Lines, parse};
+pub(crate) use value::{Given, Refusal, check, is_source_name};
+
 use crate::api::settings::{Kind, Values};
 use crate::api::{Delta, Host, Protocol};
+use crate::protocol::ProtocolName;
 use crate::protocol::calendar::{CalendarFormat, FormatError};
 use crate::protocol::daytime::{Daytime, DaytimeFormat};
 use crate::protocol::ntp::{Ntp, Symmetric, WhenUnsynchronised};
@@ -243,11 +253,17 @@ impl ProtocolSettings {
     /// What stands in the settings as `protocol`.
     #[must_use]
     pub fn name(&self) -> &'static str {
+        self.protocol().as_str()
+    }
+
+    /// Which protocol this is.
+    #[must_use]
+    pub const fn protocol(&self) -> ProtocolName {
         match self {
-            Self::Text { .. } => "text",
-            Self::Daytime { .. } => "daytime",
-            Self::Time => "time",
-            Self::Ntp(_) => "ntp",
+            Self::Text { .. } => ProtocolName::Text,
+            Self::Daytime { .. } => ProtocolName::Daytime,
+            Self::Time => ProtocolName::Time,
+            Self::Ntp(_) => ProtocolName::Ntp,
         }
     }
 
@@ -270,7 +286,7 @@ impl ProtocolSettings {
     }
 
     /// The settings of the protocol `name`, whose keys are all there.
-    fn from_values(name: &str, values: &Values) -> Self {
+    pub(crate) fn from_values(name: &str, values: &Values) -> Self {
         match name {
             "text" => Self::Text {
                 format: values.text("format"),

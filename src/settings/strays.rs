@@ -22,7 +22,7 @@ const OTHER_WORDS: &[(&str, &str)] = &[
 ];
 
 /// What a key that is not declared is.
-pub(super) enum Stray {
+pub(crate) enum Stray {
     /// Looked at elsewhere.
     Known,
     /// An error, with what was probably meant.
@@ -61,7 +61,7 @@ pub(super) fn of_kind(kind: &Kind, key: &str) -> Stray {
 }
 
 /// What the key `key` of a listener of this protocol is.
-pub(super) fn of_protocol(protocol: Option<&ProtocolSchema>, key: &str) -> Stray {
+pub(crate) fn of_protocol(protocol: Option<&ProtocolSchema>, key: &str) -> Stray {
     let others = PROTOCOLS
         .iter()
         .filter(|other| other.keys.iter().any(|other| other.name == key))

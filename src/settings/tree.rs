@@ -185,19 +185,21 @@ pub(super) fn is_plain(key: &str) -> bool {
 }
 
 /// Numbers of the lines of a text.
-struct Lines<'t> {
+pub(crate) struct Lines<'t> {
     name: &'t str,
     /// Where each line but the first begins.
     starts: Vec<usize>,
 }
 
 impl<'t> Lines<'t> {
-    fn new(name: &'t str, text: &str) -> Self {
+    /// Those of `text`, which errors call `name`.
+    pub(crate) fn new(name: &'t str, text: &str) -> Self {
         let starts = text.match_indices('\n').map(|(at, _)| at + 1).collect();
         Self { name, starts }
     }
 
-    fn origin(&self, at: usize) -> Origin {
+    /// The place of the octet `at`.
+    pub(crate) fn origin(&self, at: usize) -> Origin {
         let line = 1 + self.starts.partition_point(|start| *start <= at);
         file_origin(self.name, Some(line))
     }
@@ -205,9 +207,20 @@ impl<'t> Lines<'t> {
 
 fn read_toml(name: &str, text: &str, origins: &mut Origins) -> Result<Table, Vec<SettingsError>> {
     let lines = Lines::new(name, text);
+    Ok(from_table(parse(text, &lines)?, &lines, origins))
+}
+
+/// The values of a text of these `lines`.
+///
+/// # Errors
+/// When it is not TOML: one error a line.
+pub(crate) fn parse<'t>(
+    text: &'t str,
+    lines: &Lines<'_>,
+) -> Result<DeTable<'t>, Vec<SettingsError>> {
     let (table, problems) = DeTable::parse_recoverable(text);
     if problems.is_empty() {
-        return Ok(from_table(table.into_inner(), &lines, origins));
+        return Ok(table.into_inner());
     }
     // One slip often gives several errors; the first of a line is the cause.
     let mut first_of_line = BTreeMap::new();

@@ -19,7 +19,7 @@ const SHOWN_CHARACTERS: usize = 80;
 
 /// A value as it was given.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Given<'a> {
+pub(crate) enum Given<'a> {
     /// A whole number.
     Integer(i128),
     /// A number with a fraction or an exponent.
@@ -39,7 +39,7 @@ pub(super) enum Given<'a> {
 
 impl Given<'_> {
     /// The value as an error shows it.
-    pub(super) fn shown(&self) -> String {
+    pub(crate) fn shown(&self) -> String {
         match self {
             Self::Integer(number) => number.to_string(),
             Self::Float(number) => number.to_string(),
@@ -58,7 +58,7 @@ impl Given<'_> {
 
 /// Why a value is not accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(crate) enum Refusal {
     /// What is wrong with it, and what is accepted.
     Because(String),
     /// It is `local`, which cannot be told; that is an error of its own.
@@ -75,7 +75,7 @@ impl From<String> for Refusal {
 ///
 /// # Errors
 /// [`Refusal`], in words for the person who gave the value.
-pub(super) fn check(
+pub(crate) fn check(
     accepts: &Accepts,
     given: Given<'_>,
     local: Option<Tz>,
@@ -133,7 +133,7 @@ fn unfit(accepts: &Accepts) -> Refusal {
 }
 
 /// Whether `name` may stand in `[sources.NAME]`.
-pub(super) fn is_source_name(name: &str) -> bool {
+pub(crate) fn is_source_name(name: &str) -> bool {
     !name.is_empty()
         && name
             .bytes()
