@@ -24,6 +24,7 @@
 //! | [`transcript`] | what went over the wire on test time: as JSON lines, and as a capture |
 //! | [`expect`] | what a good client does, and whether the client did it |
 //! | [`load`] | asks a server as fast as it can, and measures it |
+//! | [`scenario`] | time that misbehaves as a file says |
 //! | [`host`] | the only reader of this machine's clocks |
 //! | [`api`] | the vocabulary that all of it speaks: the crate `timeball-api` |
 
@@ -41,6 +42,7 @@ pub mod host;
 pub mod load;
 pub mod metrics;
 pub mod protocol;
+pub mod scenario;
 pub mod server;
 pub mod service;
 pub mod settings;
