@@ -20,6 +20,7 @@
 //! | [`server`] | a whole server from its settings, as `timeball serve` runs it and as a test starts it |
 //! | [`settings`] | `settings.toml`, checked whole and turned into types |
 //! | [`client`] | asks servers for the time, and judges what they answer |
+//! | [`control`] | control of a running server over HTTP: its clocks, its faults, its verdict |
 //! | [`faults`] | rules that make replies and the network wrong on purpose, and the engine that applies them |
 //! | [`transcript`] | what went over the wire on test time: as JSON lines, and as a capture |
 //! | [`expect`] | what a good client does, and whether the client did it |
@@ -36,6 +37,7 @@ pub use timeball_api as api;
 pub mod actors;
 pub mod admission;
 pub mod client;
+pub mod control;
 pub mod expect;
 pub mod faults;
 pub mod host;

@@ -2,6 +2,7 @@
 //! Rust starts in its own process.
 
 mod available;
+mod controlled;
 mod error;
 mod running;
 
@@ -13,10 +14,12 @@ use crate::actors::supervisor::{
 };
 use crate::admission::Admission;
 use crate::api::{Host, Source};
+use crate::control::BoundControl;
 use crate::host::this_host;
 use crate::metrics::ShardCounters;
+use crate::protocol::calendar::FormatError;
 use crate::service::Service;
-use crate::settings::{ListenerSettings, ProtocolSettings, Settings};
+use crate::settings::{ControlSettings, ListenerSettings, ProtocolSettings, Settings};
 use crate::transport::udp::{BindOptions, Bound, DropMeter, UdpTransport, bind};
 use crate::transport::{Room, Transport};
 use available::Available;
@@ -120,6 +123,8 @@ impl Server {
     /// Outside of an actix system.
     pub async fn launch(self) -> Result<Launched, StartError> {
         let host = self.host.unwrap_or_else(this_host);
+        let control = self.settings.control.as_ref().map(bind_control);
+        let control = control.transpose()?;
         let available = Available::build(&self.settings, self.given, &host)?;
         let shards = shard_count(self.settings.threads);
         let mut prepared = Vec::new();
@@ -147,7 +152,12 @@ impl Server {
         handle.mocks = Arc::new(available.mocks);
         let supervisor = Supervisor::launch(shards, plans, available.upkeep, host.clock).await?;
         handle.listeners.iter().for_each(BoundListener::announce);
-        Ok(Launched { handle, supervisor })
+        let launched = Launched {
+            handle,
+            supervisor,
+            control: None,
+        };
+        Ok(launched.controlled_by(control).await?)
     }
 }
 
@@ -196,18 +206,6 @@ impl<'a> Prepared<'a> {
 
     /// What its responders do, where this server listens on `ports`.
     fn service(&self, ports: &[u16]) -> Result<Service, StartError> {
-        let protocol = self
-            .settings
-            .protocol
-            .build()
-            .map_err(|error| StartError::Format {
-                listener: self.number,
-                error,
-            })?;
-        let admission = match self.settings.protocol {
-            ProtocolSettings::Ntp(_) => Admission::for_checked_requests(),
-            _ => Admission::for_any_datagram(ports),
-        };
         // A thread of its own is for a source that may block: how long a request
         // has waited is then asked for each, not once for its batch.
         let may_block = matches!(self.responders, Responders::OnThreads(_));
@@ -215,7 +213,10 @@ impl<'a> Prepared<'a> {
             may_block,
             ..self.source.clone()
         };
-        Ok(Service::new(protocol, source, admission))
+        service(&self.settings.protocol, source, ports).map_err(|error| StartError::Format {
+            listener: self.number,
+            error,
+        })
     }
 
     /// One plan for each of its sockets, each on another shard.
@@ -252,6 +253,33 @@ impl<'a> Prepared<'a> {
         };
         bound.sockets.into_iter().enumerate().map(plan).collect()
     }
+}
+
+/// What answers in `protocol` with the time of `source`, where this server
+/// listens on `ports`.
+///
+/// # Errors
+/// [`FormatError`] for a format that cannot be used.
+pub(crate) fn service(
+    protocol: &ProtocolSettings,
+    source: Source,
+    ports: &[u16],
+) -> Result<Service, FormatError> {
+    let admission = match protocol {
+        ProtocolSettings::Ntp(_) => Admission::for_checked_requests(),
+        _ => Admission::for_any_datagram(ports),
+    };
+    Ok(Service::new(protocol.build()?, source, admission))
+}
+
+/// # Errors
+/// The token or the socket cannot be had.
+fn bind_control(settings: &ControlSettings) -> Result<BoundControl, StartError> {
+    let token = settings.token().map_err(|error| StartError::Token {
+        file: settings.token_file.clone().unwrap_or_default(),
+        error,
+    })?;
+    Ok(BoundControl::bind(settings.address, token)?)
 }
 
 /// One shard for each CPU that this process may use, or fewer by the settings.
@@ -322,7 +350,7 @@ fn open(number: usize, socket: Arc<socket2::Socket>, wrap: Option<WrapTransport>
 const LINE: usize = 514;
 
 /// The octets that requests and replies of a protocol may have.
-fn room(settings: &ProtocolSettings) -> Room {
+pub(crate) fn room(settings: &ProtocolSettings) -> Room {
     match settings {
         ProtocolSettings::Text { .. } => Room {
             request: 256,

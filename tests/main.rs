@@ -2,6 +2,7 @@
 //! ports that the kernel chooses, so they run in any order and side by side.
 
 mod bench;
+mod control;
 mod expect;
 mod faults;
 mod protocol;

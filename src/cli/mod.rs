@@ -7,12 +7,15 @@
 mod asking;
 mod bench;
 mod check;
+mod ctl;
 mod output;
 mod panics;
+mod ports;
 mod query;
 mod serve;
 mod settings;
 mod sources;
+mod token;
 
 use clap::{ArgAction, Parser, Subcommand};
 use std::io::{self, IsTerminal};
@@ -37,6 +40,7 @@ enum Command {
     Serve(serve::Args),
     Query(query::Args),
     Bench(bench::Args),
+    Ctl(ctl::Args),
     Check(check::Args),
     Settings(settings::Args),
     Sources(sources::Args),
@@ -50,6 +54,7 @@ pub fn run() -> ExitCode {
         Command::Serve(args) => serve::run(&args),
         Command::Query(args) => query::run(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::Ctl(args) => ctl::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Settings(args) => settings::run(&args),
         Command::Sources(args) => sources::run(&args),
@@ -60,9 +65,10 @@ pub fn run() -> ExitCode {
 /// (`timeball serve -v 2>&1 | head`) is lost, and the server serves on:
 /// otherwise the log would complain of it on stderr, and panic.
 fn start_log(verbose: u8) {
+    // What control's server says of its threads is for who looks for a fault.
     let level = match verbose {
-        0 => "info",
-        1 => "timeball=debug,info",
+        0 => "info,actix_server=warn",
+        1 => "timeball=debug,info,actix_server=warn",
         _ => "timeball=trace,debug",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_unset| EnvFilter::new(level));

@@ -2,8 +2,8 @@
 
 use super::output::{tell, tell_at_once};
 use super::panics;
+use super::ports::{remove_stale, write_ports};
 use futures_util::future::select;
-use serde::Serialize;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
@@ -11,7 +11,6 @@ use std::process::{ExitCode, exit};
 use std::thread;
 use timeball::host::this_host;
 use timeball::protocol::line::printable;
-use timeball::server::BoundListener;
 use timeball::settings::{Environment, Loader, SettingsErrors};
 use timeball::{Server, Settings, StartError};
 use tokio::signal::unix::{SignalKind, signal};
@@ -84,7 +83,7 @@ async fn serve(settings: Settings, ports_file: Option<&Path>) -> Result<(), Serv
     }
     let server = Server::new(settings).launch().await?;
     if let Some(file) = ports_file
-        && let Err(error) = write_ports(file, server.listeners())
+        && let Err(error) = write_ports(file, server.listeners(), server.control())
     {
         server.stop().await;
         return Err(ServeError::PortsFile {
@@ -128,39 +127,6 @@ fn listen_for_signals() -> io::Result<oneshot::Receiver<()>> {
     Ok(told_to_stop)
 }
 
-/// Removes what an earlier run has left: whoever waits for the file must not
-/// find old ports in it.
-fn remove_stale(file: &Path) {
-    if std::fs::symlink_metadata(file).is_ok_and(|found| found.is_file()) {
-        // If this fails, so does writing it, which is told.
-        let _ = std::fs::remove_file(file);
-    }
-}
-
-/// What `--ports-file` holds.
-#[derive(Serialize)]
-struct Ports<'a> {
-    listeners: &'a [BoundListener],
-}
-
-/// Writes the file beside its place and moves it there, so that whoever waits
-/// for it never sees half of it. What is there and no regular file (/dev/stdout,
-/// a FIFO, a symbolic link) is written to and never replaced.
-fn write_ports(file: &Path, listeners: &[BoundListener]) -> io::Result<()> {
-    let mut text = serde_json::to_string(&Ports { listeners })?;
-    text.push('\n');
-    if std::fs::symlink_metadata(file).is_ok_and(|found| !found.is_file()) {
-        return std::fs::write(file, text);
-    }
-    let mut beside = file.as_os_str().to_owned();
-    beside.push(format!(".{}", std::process::id()));
-    std::fs::write(&beside, text)?;
-    std::fs::rename(&beside, file).inspect_err(|_| {
-        // What is left behind is of no use to anybody.
-        let _ = std::fs::remove_file(&beside);
-    })
-}
-
 /// The settings: the file, the environment over it, the flags over both.
 fn load(args: &Args) -> Result<Settings, SettingsErrors> {
     let mut loader = Loader::file(args.settings.as_deref()).environment(Environment::of_process());
@@ -171,5 +137,6 @@ fn load(args: &Args) -> Result<Settings, SettingsErrors> {
     // What only shows when the sources are built is told as the rest is: with
     // the file's name, and before anything is bound.
     settings.build_sources(&this_host(), &loader.name())?;
+    settings.control_token(&loader.name())?;
     Ok(settings)
 }

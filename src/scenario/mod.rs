@@ -118,6 +118,17 @@ impl Scenario {
         document.finish(scenario)
     }
 
+    /// A rule by itself, as it stands in a `[[rules]]`; errors call the text
+    /// `file`. What [`Rule::check`] and the other rules say of it is not asked.
+    ///
+    /// # Errors
+    /// Everything that is wrong with its keys and their types.
+    pub(crate) fn rule_from_toml(text: &str, file: &str) -> Result<Rule, ScenarioErrors> {
+        let mut document = Document::parse(file, text)?;
+        let rule = document.read();
+        document.finish(rule)
+    }
+
     /// The scenario in the file at `path`.
     ///
     /// # Errors

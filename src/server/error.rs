@@ -1,6 +1,7 @@
 //! Why a server did not start, and what to do about it.
 
 use crate::api::settings::Problem;
+use crate::control::{ControlError, TokenError};
 use crate::protocol::calendar::FormatError;
 use std::io;
 use std::net::SocketAddr;
@@ -45,6 +46,17 @@ pub enum StartError {
         /// The operating system's error.
         error: io::Error,
     },
+    /// Control could not be bound.
+    #[error(transparent)]
+    Control(#[from] ControlError),
+    /// The token of control cannot be had.
+    #[error("control.token_file = {file:?}: {error}")]
+    Token {
+        /// The file that has it.
+        file: String,
+        /// What is wrong with it.
+        error: TokenError,
+    },
     /// A thread or a reactor could not be had.
     #[error("the server's threads could not be started: {0}")]
     Threads(#[from] io::Error),
@@ -54,7 +66,10 @@ impl StartError {
     /// Whether the settings are at fault, rather than the state of this host.
     #[must_use]
     pub fn is_about_settings(&self) -> bool {
-        !matches!(self, Self::Bind { .. } | Self::Threads(_))
+        !matches!(
+            self,
+            Self::Bind { .. } | Self::Control(ControlError::Bind { .. }) | Self::Threads(_)
+        )
     }
 }
 

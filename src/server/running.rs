@@ -1,10 +1,12 @@
 //! A server that runs: its listeners, its counts, its end.
 
 use crate::actors::supervisor::{Stop, Supervisor};
+use crate::control::{BoundControl, Control, Controllable};
 use crate::metrics::{ShardCounters, Totals};
 use actix::Addr;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -49,10 +51,12 @@ pub(super) struct Handle {
     /// Of each listener, on each of its shards.
     pub counters: Vec<Vec<ShardCounters>>,
     pub mocks: Arc<BTreeMap<String, MockClock>>,
+    /// Where control is asked.
+    pub control: Option<SocketAddr>,
 }
 
 impl Handle {
-    fn totals_of(&self, listener: usize) -> Totals {
+    pub fn totals_of(&self, listener: usize) -> Totals {
         let mut totals = Totals::default();
         for counters in self.counters.get(listener).into_iter().flatten() {
             counters.add_to(&mut totals);
@@ -73,6 +77,7 @@ impl Handle {
 pub struct Launched {
     pub(super) handle: Handle,
     pub(super) supervisor: Addr<Supervisor>,
+    pub(super) control: Option<Control>,
 }
 
 impl Launched {
@@ -82,12 +87,44 @@ impl Launched {
         &self.handle.listeners
     }
 
+    /// Where control is asked, if the settings have any.
+    #[must_use]
+    pub fn control(&self) -> Option<SocketAddr> {
+        self.handle.control
+    }
+
     /// Answers what has been received, ends every thread, and says what was
     /// counted.
     pub async fn stop(self) -> Totals {
+        if let Some(control) = self.control {
+            control.stop().await;
+        }
         // An error means that the supervisor has ended already.
         let _ = self.supervisor.send(Stop).await;
         self.handle.totals()
+    }
+
+    /// Has control answered at `bound`, if there is any; ends everything where it
+    /// cannot be.
+    pub(super) async fn controlled_by(mut self, bound: Option<BoundControl>) -> io::Result<Self> {
+        let Some(bound) = bound else {
+            return Ok(self);
+        };
+        self.handle.control = Some(bound.address());
+        match bound.serve(self.controlled()) {
+            Ok(control) => self.control = Some(control),
+            Err(error) => {
+                self.stop().await;
+                return Err(error);
+            }
+        }
+        Ok(self)
+    }
+
+    /// What control drives: the clocks of the mocks.
+    #[must_use]
+    pub fn controlled(&self) -> Arc<dyn Controllable> {
+        Arc::new(self.handle.clone())
     }
 
     pub(super) fn handle(&self) -> Handle {
@@ -119,10 +156,22 @@ impl RunningServer {
         self.handle.listeners[listener].address
     }
 
+    /// Where control is asked, if the settings have any.
+    #[must_use]
+    pub fn control(&self) -> Option<SocketAddr> {
+        self.handle.control
+    }
+
     /// The handle of the mock source of this name in the settings.
     #[must_use]
     pub fn mock(&self, source: &str) -> Option<MockClock> {
         self.handle.mocks.get(source).cloned()
+    }
+
+    /// What control drives: the clocks of the mocks.
+    #[must_use]
+    pub fn controlled(&self) -> Arc<dyn Controllable> {
+        Arc::new(self.handle.clone())
     }
 
     /// What has been counted so far. A reply may reach its client a moment

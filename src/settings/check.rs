@@ -3,13 +3,15 @@
 
 use super::addresses::{Place, conflict};
 use super::errors::{Origin, SettingsError, SettingsErrors, alternatives, hint};
-use super::schema::{self, KIND, LISTENER, PROTOCOL, ProtocolSchema, TOP};
+use super::loader::Environment;
+use super::schema::{self, CONTROL, KIND, LISTENER, PROTOCOL, ProtocolSchema, TOP};
 use super::strays::{self, Stray};
 use super::tree::{Origins, Table, Tree, is_plain};
 use super::value::{Given, Refusal, check, describe, is_source_name};
 use super::zone::{self, NoLocalZone};
-use super::{ProtocolSettings, Settings, SourceSettings};
+use super::{ControlSettings, ProtocolSettings, Settings, SourceSettings};
 use crate::api::settings::{Default, Key, Kind, Values};
+use crate::control::{Token, TokenError, is_loopback};
 use crate::sources::{self, KINDS};
 use chrono_tz::Tz;
 use config::{Value, ValueKind};
@@ -22,15 +24,18 @@ pub(super) const LISTENERS: &str = "listeners";
 pub(super) const SOURCES: &str = "sources";
 /// The kind whose requests are served in one order by one responder.
 const MOCK: &str = "mock";
-/// The settings that `tree` says; `tz` is the variable `TZ`. `errors` are
-/// those that are known already.
+/// The table of control.
+pub(super) const CONTROL_TABLE: &str = "control";
+
+/// The settings that `tree` says; of the `environment`, beside what is in it
+/// already, `TZ` and the token count. `errors` are those that are known already.
 ///
 /// # Errors
 /// Those, and everything else that is wrong.
 pub(super) fn settle(
     name: &str,
     tree: &Tree,
-    tz: Option<&str>,
+    environment: &Environment,
     errors: Vec<SettingsError>,
 ) -> Result<Settings, SettingsErrors> {
     let mut walk = Walk {
@@ -39,7 +44,7 @@ pub(super) fn settle(
             line: None,
         },
         origins: &tree.origins,
-        tz,
+        tz: environment.get("TZ"),
         local: OnceCell::new(),
         errors,
     };
@@ -51,6 +56,7 @@ pub(super) fn settle(
         &top_keys,
         strays::of_the_top,
     );
+    let control = walk.control(tree.root.get(CONTROL_TABLE), environment);
     let found = walk.sources(tree.root.get(SOURCES));
     let listeners = walk.listeners(tree.root.get(LISTENERS));
     walk.between(&listeners, &found);
@@ -58,7 +64,12 @@ pub(super) fn settle(
     if !walk.errors.is_empty() {
         return Err(SettingsErrors::of(walk.errors));
     }
-    Ok(Settings::from_values(&top, &listeners, found.sources))
+    Ok(Settings::from_values(
+        &top,
+        control,
+        &listeners,
+        found.sources,
+    ))
 }
 
 /// A listener whose keys are checked one by one.
@@ -172,6 +183,53 @@ impl<'t> Walk<'t> {
             }
         }
         values
+    }
+
+    fn control(
+        &mut self,
+        control: Option<&'t Value>,
+        environment: &Environment,
+    ) -> Option<ControlSettings> {
+        const ADDRESS: &str = "address";
+        let value = control?;
+        let ValueKind::Table(table) = &value.kind else {
+            self.reject(CONTROL_TABLE, value, "not a table; write [control]");
+            return None;
+        };
+        let mut variables = environment.iter();
+        let given = variables.find(|(name, _)| *name == Token::VARIABLE);
+        // What is not UTF-8 is no token, and not the same as none.
+        let token = given.map(|(_, token)| token.to_str().unwrap_or_default().parse());
+        let token = match token {
+            None => None,
+            Some(Ok(token)) => Some(token),
+            Some(Err(error)) => {
+                self.errors.push(SettingsError::Unreadable {
+                    origin: Origin::Environment {
+                        variable: Token::VARIABLE.to_owned(),
+                    },
+                    problem: TokenError::to_string(&error),
+                });
+                return None;
+            }
+        };
+        let keys: Vec<&Key> = CONTROL.iter().collect();
+        let origin = self.origin(value);
+        let values = self.table(CONTROL_TABLE, table, &origin, &keys, strays::of_control);
+        let address = values.find_socket_address(ADDRESS)?;
+        let has_token = token.is_some() || table.contains_key("token_file");
+        if let Some(given) = table.get(ADDRESS)
+            && !is_loopback(address)
+            && !has_token
+        {
+            let problem = format!(
+                "not loopback, so whoever controls there has to show a token: set \
+                 control.token_file, or the variable {}",
+                Token::VARIABLE
+            );
+            self.reject(join(CONTROL_TABLE, ADDRESS), given, problem);
+        }
+        Some(ControlSettings::from_values(&values, token))
     }
 
     fn sources(&mut self, sources: Option<&'t Value>) -> Found {

@@ -174,7 +174,7 @@ impl Loader {
         };
         let mut errors = Vec::new();
         match merge(&name, &text, &self.environment, &self.flags, &mut errors) {
-            Ok(tree) => check::settle(&name, &tree, self.environment.get("TZ"), errors),
+            Ok(tree) => check::settle(&name, &tree, &self.environment, errors),
             Err(fatal) => {
                 errors.extend(fatal);
                 Err(SettingsErrors::of(errors))

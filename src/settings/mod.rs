@@ -45,6 +45,7 @@ pub(crate) use value::{Given, Refusal, check, is_source_name};
 
 use crate::api::settings::{Kind, Values};
 use crate::api::{Delta, Host, Protocol};
+use crate::control::{Token, TokenError};
 use crate::protocol::ProtocolName;
 use crate::protocol::calendar::{CalendarFormat, FormatError};
 use crate::protocol::daytime::{Daytime, DaytimeFormat};
@@ -71,10 +72,46 @@ pub struct Settings {
     pub batch: usize,
     /// A request that waited longer is dropped; `None` never drops.
     pub max_queue_delay: Option<Delta>,
+    /// Control over HTTP; `None` has none.
+    pub control: Option<ControlSettings>,
     /// What to serve where; at least one.
     pub listeners: Vec<ListenerSettings>,
     /// The time sources, by their names.
     pub sources: BTreeMap<String, SourceSettings>,
+}
+
+/// `[control]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ControlSettings {
+    /// Where; port 0 is any free one.
+    pub address: SocketAddr,
+    /// The file that has the token.
+    pub token_file: Option<String>,
+    /// The token of the variable [`Token::VARIABLE`], which comes before the
+    /// file's.
+    pub token: Option<Token>,
+}
+
+impl ControlSettings {
+    /// The token that whoever controls has to show, if any. Reads the file.
+    ///
+    /// # Errors
+    /// [`TokenError`] when the file cannot be read or holds none.
+    pub fn token(&self) -> Result<Option<Token>, TokenError> {
+        match (&self.token, &self.token_file) {
+            (Some(token), _) => Ok(Some(token.clone())),
+            (None, Some(file)) => Token::read(Path::new(file)).map(Some),
+            (None, None) => Ok(None),
+        }
+    }
+
+    fn from_values(values: &Values, token: Option<Token>) -> Self {
+        Self {
+            address: values.socket_address("address"),
+            token_file: values.find_text("token_file"),
+            token,
+        }
+    }
 }
 
 /// One `[[listeners]]`.
@@ -176,6 +213,30 @@ impl Settings {
         print::settings(self)
     }
 
+    /// Reads the token of control, if there is control with one. `file` is how
+    /// errors call the settings: [`Loader::name`].
+    ///
+    /// # Errors
+    /// The file of the token cannot be read, or holds none.
+    pub fn control_token(&self, file: &str) -> Result<Option<Token>, SettingsErrors> {
+        let Some(control) = &self.control else {
+            return Ok(None);
+        };
+        control.token().map_err(|error| {
+            let token_file = control.token_file.clone().unwrap_or_default();
+            let rejected = SettingsError::Rejected {
+                origin: Origin::File {
+                    name: file.to_owned(),
+                    line: None,
+                },
+                key: "control.token_file".to_owned(),
+                value: value::toml(&crate::api::settings::Value::Text(token_file)),
+                problem: error.to_string(),
+            };
+            rejected.into()
+        })
+    }
+
     /// Builds every source on `host`. `file` is how errors call the settings:
     /// [`Loader::name`].
     ///
@@ -217,6 +278,7 @@ impl Settings {
     /// The types of values that passed the walk.
     fn from_values(
         top: &Values,
+        control: Option<ControlSettings>,
         listeners: &[check::Listener<'_>],
         sources: BTreeMap<String, SourceSettings>,
     ) -> Self {
@@ -225,6 +287,7 @@ impl Settings {
             threads: count(top, "threads"),
             batch: count(top, "batch"),
             max_queue_delay: (max_queue_delay > Delta::ZERO).then_some(max_queue_delay),
+            control,
             listeners: listeners
                 .iter()
                 .map(|listener| ListenerSettings::from_values(&listener.values))

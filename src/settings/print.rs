@@ -1,8 +1,8 @@
 //! Settings as TOML that reads back as the same settings.
 
-use super::schema::{self, KIND, LISTENER, TOP};
+use super::schema::{self, CONTROL, KIND, LISTENER, TOP};
 use super::value::toml;
-use super::{ListenerSettings, ProtocolSettings, Settings};
+use super::{ControlSettings, ListenerSettings, ProtocolSettings, Settings};
 use crate::api::Delta;
 use crate::api::settings::{Default, Key, Value};
 use crate::protocol::daytime::DaytimeFormat;
@@ -14,6 +14,12 @@ pub(super) fn settings(settings: &Settings) -> String {
     let mut out = String::new();
     for key in TOP {
         line(&mut out, key, top_value(settings, key.name).as_ref());
+    }
+    if let Some(control) = &settings.control {
+        heading(&mut out, "[control]");
+        for key in CONTROL {
+            line(&mut out, key, control_value(control, key.name).as_ref());
+        }
     }
     for (name, source) in &settings.sources {
         heading(&mut out, &format!("[sources.{name}]"));
@@ -65,6 +71,14 @@ fn top_value(settings: &Settings, key: &str) -> Option<Value> {
         "threads" => number(settings.threads),
         "batch" => number(settings.batch),
         "max_queue_delay" => Value::Duration(settings.max_queue_delay.unwrap_or(Delta::ZERO)),
+        _ => return None,
+    })
+}
+
+fn control_value(control: &ControlSettings, key: &str) -> Option<Value> {
+    Some(match key {
+        "address" => Value::SocketAddress(control.address),
+        "token_file" => text(control.token_file.as_deref()?),
         _ => return None,
     })
 }

@@ -2,7 +2,7 @@
 //! Markdown for `docs/settings.md`, and as plain text of the kinds of source
 //! for `timeball sources`.
 
-use super::schema::{KIND, LISTENER, PROTOCOLS, TOP};
+use super::schema::{CONTROL, KIND, LISTENER, PROTOCOLS, TOP};
 use super::value::describe;
 use crate::api::settings::{Default, Key};
 use crate::sources::KINDS;
@@ -28,6 +28,7 @@ Each of these over the one before:
    ```sh
    TIMEBALL__THREADS=2
    TIMEBALL__LISTENERS__0__ADDRESS=127.0.0.1:9000
+   TIMEBALL__CONTROL__ADDRESS=127.0.0.1:0
    TIMEBALL__SOURCES__WALL__STRATUM=3
    ```
 
@@ -50,8 +51,8 @@ settings.toml:10: listeners[0].adress: unknown key; did you mean `address`?
 ## How values are written
 
 - **A duration** is a number of seconds (`2`, `0.5`), or text with a unit of
-  `ns`, `us` (`µs`), `ms`, `s`, `m` (`min`), `h` or `d`: `\"500ms\"`. It is exact
-  to the nanosecond.
+  `ns`, `us` (`µs`), `ms`, `s`, `m` (`min`), `h`, `d` or `w` (`weeks`): `\"500ms\"`.
+  It is exact to the nanosecond.
 - **A point of time** is RFC 3339: `\"2030-01-01T00:00:00Z\"`, with or without
   quotation marks.
 - **Parts per million** may have six decimals and are exact: `-12.5`.
@@ -70,6 +71,12 @@ port 0 is any free port. Listeners bound to different interfaces never meet.
 pub fn markdown() -> String {
     let mut out = INTRODUCTION.to_owned();
     section(&mut out, "## Top level", "Above all tables.", TOP);
+    section(
+        &mut out,
+        "## `[control]`",
+        "Control of a running server over HTTP. Absent: none.",
+        CONTROL,
+    );
     section(
         &mut out,
         "## `[[listeners]]`",

@@ -1,4 +1,4 @@
-//! The settings there are: the top level, listeners and protocols, declared
+//! The settings there are: the top level, control, listeners and protocols, declared
 //! with the same [`Key`] as the kinds of time source.
 //!
 //! The declarations are all there is: the walk over the file, the defaults,
@@ -31,6 +31,22 @@ pub const TOP: &[Key] = &[
         },
         default: Default::Is("50ms"),
         help: "a request that waited longer is dropped, because a late answer is a wrong answer; 0 never drops",
+    },
+];
+
+/// The keys of `[control]`.
+pub const CONTROL: &[Key] = &[
+    Key {
+        name: "address",
+        accepts: Accepts::SocketAddress,
+        default: Default::Is("127.0.0.1:8090"),
+        help: "where control is asked over HTTP (docs/control.md); port 0 takes any free port; beyond loopback a token is needed",
+    },
+    Key {
+        name: "token_file",
+        accepts: Accepts::Text,
+        default: Default::Absent("no token"),
+        help: "the file with the token that whoever controls has to show: 16 to 512 letters, digits and any of `-._~+/=`; the variable TIMEBALL_CONTROL_TOKEN comes before it",
     },
 ];
 

@@ -1,9 +1,9 @@
 //! Keys that are not declared where they stand, and what they may have been
 //! meant to be.
 
-use super::check::{LISTENERS, SOURCES};
+use super::check::{CONTROL_TABLE, LISTENERS, SOURCES};
 use super::errors::{alternatives, hint};
-use super::schema::{KIND, LISTENER, PROTOCOL, PROTOCOLS, ProtocolSchema, TOP};
+use super::schema::{CONTROL, KIND, LISTENER, PROTOCOL, PROTOCOLS, ProtocolSchema, TOP};
 use crate::api::settings::Kind;
 use crate::sources::KINDS;
 
@@ -31,14 +31,20 @@ pub(crate) enum Stray {
 
 /// What the key `key` above all tables is.
 pub(super) fn of_the_top(key: &str) -> Stray {
-    if matches!(key, LISTENERS | SOURCES) {
+    if matches!(key, CONTROL_TABLE | LISTENERS | SOURCES) {
         return Stray::Known;
     }
     let names: Vec<&str> = TOP
         .iter()
         .map(|key| key.name)
-        .chain([LISTENERS, SOURCES])
+        .chain([CONTROL_TABLE, LISTENERS, SOURCES])
         .collect();
+    Stray::Unknown(hint(key, &names))
+}
+
+/// What the key `key` of `[control]` is.
+pub(super) fn of_control(key: &str) -> Stray {
+    let names: Vec<&str> = CONTROL.iter().map(|key| key.name).collect();
     Stray::Unknown(hint(key, &names))
 }
 

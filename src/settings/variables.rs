@@ -13,6 +13,7 @@ const PREFIX: &str = "TIMEBALL__";
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Path {
     Top(String),
+    Control(String),
     Source(String, String),
     Listener(usize, String),
 }
@@ -26,7 +27,10 @@ impl Path {
             return Err(format!("`{level}` cannot be part of a setting's name"));
         }
         match levels[..] {
-            [key] if !matches!(key, "listeners" | "sources") => Ok(Self::Top(key.to_owned())),
+            [key] if !matches!(key, "control" | "listeners" | "sources") => {
+                Ok(Self::Top(key.to_owned()))
+            }
+            ["control", key] => Ok(Self::Control(key.to_owned())),
             ["sources", source, key] => {
                 // A shell cannot set a variable with a hyphen in its name, and
                 // no source has an underscore in its.
@@ -39,8 +43,8 @@ impl Path {
                 )),
             },
             _ => Err(format!(
-                "names no setting; {PREFIX}KEY, {PREFIX}LISTENERS__NUMBER__KEY \
-                 or {PREFIX}SOURCES__NAME__KEY is accepted"
+                "names no setting; {PREFIX}KEY, {PREFIX}CONTROL__KEY, \
+                 {PREFIX}LISTENERS__NUMBER__KEY or {PREFIX}SOURCES__NAME__KEY is accepted"
             )),
         }
     }
@@ -49,6 +53,7 @@ impl Path {
     fn expression(&self) -> String {
         match self {
             Self::Top(key) => key.clone(),
+            Self::Control(key) => format!("control.{key}"),
             Self::Source(source, key) => format!("sources.{source}.{key}"),
             Self::Listener(index, key) => format!("listeners[{index}].{key}"),
         }
@@ -97,6 +102,8 @@ pub(super) fn from_environment(
     for (path, (variable, value)) in named {
         let fits = match &path {
             Path::Top(_) => true,
+            // The file's own error is told by the walk over the tree.
+            Path::Control(_) => file.get("control").is_none_or(is_table),
             Path::Source(source, _) => is_table_or_absent(file.get("sources"), source),
             Path::Listener(index, _) => match listeners.as_mut() {
                 // The file's own error is told by the walk over the tree.
@@ -138,10 +145,7 @@ fn bad_variable(variable: &str, problem: String) -> SettingsError {
 fn table_list_len(listeners: Option<&Value>) -> Option<usize> {
     match listeners.map(|value| &value.kind) {
         None => Some(0),
-        Some(ValueKind::Array(list)) => list
-            .iter()
-            .all(|value| matches!(value.kind, ValueKind::Table(_)))
-            .then_some(list.len()),
+        Some(ValueKind::Array(list)) => list.iter().all(is_table).then_some(list.len()),
         Some(_) => None,
     }
 }
@@ -151,9 +155,11 @@ fn table_list_len(listeners: Option<&Value>) -> Option<usize> {
 fn is_table_or_absent(sources: Option<&Value>, source: &str) -> bool {
     match sources.map(|value| &value.kind) {
         None => true,
-        Some(ValueKind::Table(sources)) => sources
-            .get(source)
-            .is_none_or(|value| matches!(value.kind, ValueKind::Table(_))),
+        Some(ValueKind::Table(sources)) => sources.get(source).is_none_or(is_table),
         Some(_) => false,
     }
+}
+
+fn is_table(value: &Value) -> bool {
+    matches!(value.kind, ValueKind::Table(_))
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use timeball::api::Delta;
 use timeball::api::settings::{Default, Key};
 use timeball::protocol::ntp::{Ntp, Symmetric, WhenUnsynchronised};
-use timeball::settings::schema::{LISTENER, PROTOCOLS, TOP};
+use timeball::settings::schema::{CONTROL, LISTENER, PROTOCOLS, TOP};
 use timeball::settings::{DEFAULT_FILE, ProtocolSettings, Settings, reference};
 use timeball::sources::KINDS;
 
@@ -20,7 +20,12 @@ fn every_key() -> Vec<(&'static str, &'static Key)> {
     let kinds = KINDS
         .iter()
         .flat_map(|kind| kind.keys.iter().map(|key| (kind.name, key)));
-    top.chain(listener).chain(protocols).chain(kinds).collect()
+    let control = CONTROL.iter().map(|key| ("control", key));
+    top.chain(control)
+        .chain(listener)
+        .chain(protocols)
+        .chain(kinds)
+        .collect()
 }
 
 /// The default file with the settings that are commented out put in.
@@ -34,7 +39,7 @@ fn with_comments_put_in() -> String {
                         octet.is_ascii_lowercase() || matches!(octet, b'_' | b'0'..=b'9')
                     })
                 });
-                is_key || rest.starts_with("[sources.")
+                is_key || rest.starts_with("[sources.") || *rest == "[control]"
             });
             format!("{}\n", setting.unwrap_or(line))
         })
@@ -116,6 +121,7 @@ fn the_default_file_shows_every_key_with_its_default() {
     for (owner, key) in every_key() {
         let shown = match owner {
             "the top level" => table.get(key.name).cloned(),
+            "control" => table["control"].get(key.name).cloned(),
             "listeners" => in_listener(None, key.name),
             owner if PROTOCOLS.iter().any(|protocol| protocol.name == owner) => {
                 in_listener(Some(owner), key.name)
@@ -192,6 +198,10 @@ const UNUSUAL: &str = r#"
 threads = 7
 batch = 8
 max_queue_delay = 0
+
+[control]
+address = "[2001:db8::1]:0"
+token_file = "a \"file\""
 
 [sources.wall]
 kind = "system"
@@ -272,6 +282,9 @@ fn every_value_arrives_as_its_type() {
     let settings = accepted(UNUSUAL);
     assert_eq!((settings.threads, settings.batch), (7, 8));
     assert_eq!(settings.max_queue_delay, None);
+    let control = settings.control.unwrap();
+    assert_eq!(control.address.to_string(), "[2001:db8::1]:0");
+    assert_eq!(control.token_file.as_deref(), Some("a \"file\""));
     let steady = &settings.sources["steady-2"].values;
     assert_eq!(
         steady.instant("start").as_nanos(),

@@ -4,6 +4,7 @@ pub mod gate;
 pub mod process;
 pub mod running;
 
+use std::io::ErrorKind;
 use std::net::{SocketAddr, UdpSocket};
 use std::thread;
 use std::time::Duration;
@@ -56,7 +57,13 @@ pub fn client_of(server: SocketAddr) -> UdpSocket {
 /// The next datagram on `socket`, and who sent it.
 pub fn receive(socket: &UdpSocket) -> (Vec<u8>, SocketAddr) {
     let mut reply = [0; 2048];
-    let (len, from) = socket.recv_from(&mut reply).expect("a reply comes");
+    let (len, from) = loop {
+        match socket.recv_from(&mut reply) {
+            // A child process of another test has ended.
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            received => break received.expect("a reply comes"),
+        }
+    };
     (reply[..len].to_vec(), from)
 }
 

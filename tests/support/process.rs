@@ -7,7 +7,7 @@ use serde::Deserialize;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -36,7 +36,7 @@ fn isolated(mut command: Command) -> Command {
     for (name, _) in std::env::vars_os() {
         let is_ours = name
             .to_str()
-            .is_some_and(|name| name.to_lowercase().starts_with("timeball__"));
+            .is_some_and(|name| name.to_lowercase().starts_with("timeball_"));
         if is_ours || name == "RUST_LOG" {
             command.env_remove(name);
         }
@@ -60,16 +60,26 @@ pub struct Listener {
     pub source: String,
 }
 
+/// Where control is asked, as the ports file tells it.
+#[derive(Debug, Deserialize)]
+pub struct Control {
+    pub address: SocketAddr,
+    pub url: String,
+}
+
 #[derive(Deserialize)]
 struct Ports {
     listeners: Vec<Listener>,
+    control: Option<Control>,
 }
 
 /// The listeners that a ports file tells, once they are all bound.
 pub fn listeners_of(ports_file: &Path) -> Vec<Listener> {
-    let text = wait_for_lines(ports_file);
-    let ports: Ports = serde_json::from_str(&text).expect("the file is JSON");
-    ports.listeners
+    ports_of(ports_file).listeners
+}
+
+fn ports_of(file: &Path) -> Ports {
+    serde_json::from_str(&wait_for_lines(file)).expect("the file is JSON")
 }
 
 /// A `timeball serve` that runs until it is told to stop or is dropped.
@@ -141,7 +151,22 @@ impl Serve {
 
     /// The listeners, once all are bound.
     pub fn listeners(&self) -> Vec<Listener> {
-        listeners_of(&self.folder.path().join("ports.json"))
+        self.ports().listeners
+    }
+
+    /// Where control is asked, once all listeners are bound; the settings must
+    /// have it.
+    pub fn control(&self) -> Control {
+        self.ports().control.expect("the settings have control")
+    }
+
+    /// The file that tells where the listeners are bound.
+    pub fn ports_file(&self) -> PathBuf {
+        self.folder.path().join("ports.json")
+    }
+
+    fn ports(&self) -> Ports {
+        ports_of(&self.ports_file())
     }
 
     /// Sends `signal` and returns how the program ended, what it wrote to

@@ -1,0 +1,71 @@
+//! `--ports-file`: where the listeners are bound, for programs that let the
+//! kernel choose a port.
+
+use serde::Serialize;
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
+use timeball::server::BoundListener;
+
+/// Removes what an earlier run has left: whoever waits for the file must not
+/// find old ports in it.
+pub fn remove_stale(file: &Path) {
+    if std::fs::symlink_metadata(file).is_ok_and(|found| found.is_file()) {
+        // If this fails, so does writing it, which is told.
+        let _ = std::fs::remove_file(file);
+    }
+}
+
+/// What `--ports-file` holds.
+#[derive(Serialize)]
+struct Ports<'a> {
+    listeners: &'a [BoundListener],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    control: Option<ControlPort>,
+}
+
+/// Where control is asked.
+#[derive(Serialize)]
+struct ControlPort {
+    /// Where it is bound.
+    address: SocketAddr,
+    /// What a client on this host begins its requests with.
+    url: String,
+}
+
+impl From<SocketAddr> for ControlPort {
+    fn from(address: SocketAddr) -> Self {
+        let mut here = address;
+        if address.ip().is_unspecified() {
+            here.set_ip(match address {
+                SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+                SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+            });
+        }
+        let url = format!("http://{here}");
+        Self { address, url }
+    }
+}
+
+/// Writes the file beside its place and moves it there, so that whoever waits
+/// for it never sees half of it. What is there and no regular file (/dev/stdout,
+/// a FIFO, a symbolic link) is written to and never replaced.
+pub fn write_ports(
+    file: &Path,
+    listeners: &[BoundListener],
+    control: Option<SocketAddr>,
+) -> io::Result<()> {
+    let control = control.map(ControlPort::from);
+    let mut text = serde_json::to_string(&Ports { listeners, control })?;
+    text.push('\n');
+    if std::fs::symlink_metadata(file).is_ok_and(|found| !found.is_file()) {
+        return std::fs::write(file, text);
+    }
+    let mut beside = file.as_os_str().to_owned();
+    beside.push(format!(".{}", std::process::id()));
+    std::fs::write(&beside, text)?;
+    std::fs::rename(&beside, file).inspect_err(|_| {
+        // What is left behind is of no use to anybody.
+        let _ = std::fs::remove_file(&beside);
+    })
+}

@@ -1,0 +1,112 @@
+//! The verbs that move clocks.
+
+use super::controllable::Controllable;
+use super::refusal::Refusal;
+use super::status::ClockStatus;
+use crate::api::{Delta, Timestamp};
+use crate::settings::alternatives;
+use chrono::{DateTime, SecondsFormat};
+use timeball_mock::{Base, Event, MockClock, NotAWallClock, Ratio};
+
+/// The key that names a clock.
+pub(super) const CLOCK: &str = "clock";
+
+/// The clock `name`; without a name the only one, or all those of a scenario,
+/// whose time is one.
+///
+/// # Errors
+/// There is no such clock, or none was named and there are several.
+pub(super) fn chosen(
+    controlled: &dyn Controllable,
+    name: Option<&str>,
+) -> Result<Vec<(String, MockClock)>, Refusal> {
+    let mut all = controlled.clocks();
+    if all.is_empty() {
+        let text = "no source here is a mock, so there is no clock to move";
+        return Err(Refusal::conflict(text));
+    }
+    let names: Vec<&str> = all.iter().map(|(name, _)| name.as_str()).collect();
+    match name {
+        Some(name) if names.contains(&name) => all.retain(|(other, _)| other == name),
+        Some(name) => return Err(Refusal::no_such("clock", CLOCK, name, &names)),
+        None if all.len() == 1 || controlled.stage().is_some() => {}
+        None => return Err(Refusal::missing(CLOCK, alternatives(names))),
+    }
+    Ok(all)
+}
+
+/// From now on this much time elapses in a second of the host's.
+///
+/// # Errors
+/// One of them is not moved by the host's clock; none has changed then.
+pub(super) fn set_rate(clocks: &[(String, MockClock)], rate: Ratio) -> Result<(), Refusal> {
+    let is_on_the_wall = |clock: &MockClock| matches!(clock.base(), Base::Wall { .. });
+    if let Some((name, _)) = clocks.iter().find(|(_, clock)| !is_on_the_wall(clock)) {
+        return Err(Refusal::conflict(format!("{name}: {NotAWallClock}")));
+    }
+    for (_, clock) in clocks {
+        clock
+            .set_rate(rate)
+            .map_err(|error| Refusal::conflict(error.to_string()))?;
+    }
+    Ok(())
+}
+
+/// Takes the clocks to the next event of any of them, and says which it is.
+///
+/// As much elapses on all of them, so that clocks that agreed before do so
+/// after. Events by a number of requests come where none is left that comes by
+/// elapsed time: requests to one clock are none to another.
+///
+/// # Errors
+/// No event is still to come.
+pub(super) fn go_to_next(clocks: &[(String, MockClock)]) -> Result<Event, Refusal> {
+    let soonest = clocks
+        .iter()
+        .filter_map(|(_, clock)| clock.next_due())
+        .min();
+    let mut reached = None;
+    for (_, clock) in clocks {
+        let event = match soonest {
+            Some(due) if clock.next_due() != Some(due) => {
+                clock.advance((due - clock.elapsed()).max(Delta::ZERO));
+                None
+            }
+            _ => clock.next_phase(),
+        };
+        reached = reached.or(event);
+    }
+    reached.ok_or_else(|| Refusal::conflict("no event is still to come"))
+}
+
+/// What the status says of `clocks`.
+pub(super) fn told(clocks: &[(String, MockClock)]) -> Vec<ClockStatus> {
+    clocks
+        .iter()
+        .map(|(name, clock)| {
+            let reading = clock.reading();
+            let (base, rate) = match clock.base() {
+                Base::Manual => ("manual", None),
+                Base::PerRequest(_) => ("per-request", None),
+                Base::Wall { rate, .. } => ("wall", Some(rate.to_string())),
+            };
+            ClockStatus {
+                name: name.clone(),
+                time: rfc3339(reading.time),
+                base: base.to_owned(),
+                rate,
+                paused: clock.is_paused(),
+                elapsed_ns: clock.elapsed().as_nanos(),
+                phase: clock.phase(),
+                served: clock.served(),
+                leap_indicator: reading.quality.leap_indicator.to_bits(),
+                stratum: reading.quality.stratum,
+            }
+        })
+        .collect()
+}
+
+/// The time as JSON has it: UTC with nanoseconds.
+fn rfc3339(time: Timestamp) -> String {
+    DateTime::from_timestamp_nanos(time.as_nanos()).to_rfc3339_opts(SecondsFormat::Nanos, true)
+}
