@@ -49,6 +49,7 @@ pub mod server;
 pub mod service;
 pub mod settings;
 pub mod sources;
+mod svg;
 pub mod transcript;
 pub mod transport;
 

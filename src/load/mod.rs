@@ -50,7 +50,7 @@ pub mod watch;
 mod worker;
 
 pub use latencies::{Latencies, Percentiles};
-pub use plan::{Pace, Plan, PlanError};
+pub use plan::{Pace, Plan, PlanError, is_private};
 pub use process::{ServerUsage, Usage};
 pub use ramp::{Limit, Ramp, Step, ramp};
 pub use report::{GeneratorReport, Report};

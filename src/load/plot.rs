@@ -2,6 +2,7 @@
 
 use super::latencies::Bin;
 use super::report::Report;
+use crate::svg::{self, label, line};
 use std::fmt::{self, Write};
 
 const WIDTH: f64 = 860.0;
@@ -22,11 +23,7 @@ pub fn svg(report: &Report) -> String {
 }
 
 fn write_svg(out: &mut String, report: &Report) -> fmt::Result {
-    writeln!(
-        out,
-        r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" font-family="sans-serif" font-size="12" fill="#222">"##
-    )?;
-    writeln!(out, r##"<rect width="100%" height="100%" fill="#fff"/>"##)?;
+    svg::begin(out, WIDTH, HEIGHT)?;
     let pace = match (report.window, report.rate) {
         (_, Some(rate)) => format!("{rate} requests/s"),
         (Some(window), _) => format!("{window} in flight"),
@@ -68,7 +65,7 @@ fn write_svg(out: &mut String, report: &Report) -> fmt::Result {
             "no valid reply",
         )?,
     }
-    writeln!(out, "</svg>")
+    svg::end(out)
 }
 
 /// The logarithmic axis of the latencies.
@@ -128,26 +125,4 @@ fn scale(out: &mut String, axis: &Axis) -> fmt::Result {
         12,
         "latency in µs (logarithmic)",
     )
-}
-
-fn line(out: &mut String, from: (f64, f64), to: (f64, f64), color: &str) -> fmt::Result {
-    writeln!(
-        out,
-        r##"<line x1="{:.1}" y1="{:.1}" x2="{:.1}" y2="{:.1}" stroke="{color}"/>"##,
-        from.0, from.1, to.0, to.1
-    )
-}
-
-fn label(out: &mut String, x: f64, y: f64, anchor: &str, size: u8, text: &str) -> fmt::Result {
-    writeln!(
-        out,
-        r##"<text x="{x:.1}" y="{y:.1}" text-anchor="{anchor}" font-size="{size}">{}</text>"##,
-        escaped(text)
-    )
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
 }
