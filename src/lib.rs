@@ -25,6 +25,8 @@
 //! | [`transcript`] | what went over the wire on test time: as JSON lines, and as a capture |
 //! | [`expect`] | what a good client does, and whether the client did it |
 //! | [`load`] | asks a server as fast as it can, and measures it |
+//! | [`play`] | a scenario on real sockets, and the verdict on whoever asked |
+//! | [`simulate`] | a scenario with virtual clients, in virtual time |
 //! | [`scenario`] | time that misbehaves as a file says |
 //! | [`host`] | the only reader of this machine's clocks |
 //! | [`api`] | the vocabulary that all of it speaks: the crate `timeball-api` |
@@ -43,11 +45,13 @@ pub mod faults;
 pub mod host;
 pub mod load;
 pub mod metrics;
+pub mod play;
 pub mod protocol;
 pub mod scenario;
 pub mod server;
 pub mod service;
 pub mod settings;
+pub mod simulate;
 pub mod sources;
 mod svg;
 pub mod transcript;

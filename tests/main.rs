@@ -5,6 +5,7 @@ mod bench;
 mod control;
 mod expect;
 mod faults;
+mod play;
 mod protocol;
 mod query;
 mod server;

@@ -10,8 +10,10 @@ mod check;
 mod ctl;
 mod output;
 mod panics;
+mod play;
 mod ports;
 mod query;
+mod replay;
 mod serve;
 mod settings;
 mod sources;
@@ -40,6 +42,8 @@ enum Command {
     Serve(serve::Args),
     Query(query::Args),
     Bench(bench::Args),
+    Play(play::Args),
+    Replay(replay::Args),
     Ctl(ctl::Args),
     Check(check::Args),
     Settings(settings::Args),
@@ -54,6 +58,8 @@ pub fn run() -> ExitCode {
         Command::Serve(args) => serve::run(&args),
         Command::Query(args) => query::run(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::Play(args) => play::run(&args),
+        Command::Replay(args) => replay::run(&args),
         Command::Ctl(args) => ctl::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Settings(args) => settings::run(&args),

@@ -3,6 +3,8 @@
 mod clocks;
 mod ctl;
 mod doors;
+mod page;
+mod stage;
 mod started;
 
 use crate::support::PATIENCE;

@@ -1,0 +1,169 @@
+//! `timeball play FILE|NAME`: serves a scenario until it is over, and tells the
+//! verdict.
+
+use super::args::ServeArgs;
+use super::ended::{json, table};
+use super::failed::Failed;
+use super::outputs::Outputs;
+use super::view::View;
+use crate::cli::output::{print, tell};
+use crate::cli::ports::{remove_stale, write_ports};
+use crate::cli::token::token;
+use futures_util::future::select;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::pin::pin;
+use std::process::ExitCode;
+use timeball::api::Delta;
+use timeball::control::{BoundControl, ControlError};
+use timeball::play::{LaunchedStage, Play, plot};
+use timeball::scenario::Scenario;
+use timeball::settings::format_duration;
+use timeball_mock::Base;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Serves `scenario`; exits 0 when every expectation holds, 1 when one does not
+/// or it could not be served, 2 when something wrong was asked for.
+pub fn run(args: &ServeArgs, scenario: Scenario) -> ExitCode {
+    let ended = args.changed(scenario).and_then(|scenario| {
+        if let Some(file) = &args.plot {
+            return draw(args, &scenario, file);
+        }
+        actix_rt::System::new().block_on(play(args, scenario))
+    });
+    ended.unwrap_or_else(|Failed { code, text }| {
+        tell(&format!("error: {text}"));
+        ExitCode::from(code)
+    })
+}
+
+fn draw(args: &ServeArgs, scenario: &Scenario, file: &Path) -> Result<ExitCode, Failed> {
+    let span = args.duration.map(|host| mock_time(scenario, host));
+    std::fs::write(file, plot::svg(scenario, span))
+        .map_err(|error| Failed::usage(format!("--plot {}: {error}", file.display())))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// How much mock time passes in this much of the host's.
+fn mock_time(scenario: &Scenario, host: Delta) -> Delta {
+    match scenario.time.base {
+        Base::Wall { rate, .. } => {
+            let nanos = i128::from(host.as_nanos()) * i128::from(rate.numerator())
+                / i128::from(rate.denominator());
+            Delta::from_nanos(i64::try_from(nanos).unwrap_or(i64::MAX))
+        }
+        Base::Manual | Base::PerRequest(_) => host,
+    }
+}
+
+/// Serves it until it is over, and tells the verdict.
+async fn play(args: &ServeArgs, scenario: Scenario) -> Result<ExitCode, Failed> {
+    // Before anything is bound: a signal that comes early is not lost.
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(Failed::host)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(Failed::host)?;
+    if let Some(file) = &args.ports_file {
+        remove_stale(file);
+    }
+    let mut play = Play::new(scenario.clone());
+    if let Some(address) = args.listen {
+        play = play.listen(address);
+    }
+    if args.serve_test_time {
+        play = play.serve_test_time();
+    }
+    play.check()?;
+    let outputs = Outputs::create(args, &scenario)?;
+    let bound = args.control.map(|address| bind_control(args, address));
+    let bound = bound.transpose()?;
+    let stage = outputs.look_on(play).launch().await?;
+    let duration = scenario.duration;
+    banner(&scenario, &stage);
+    let handle = stage.handle();
+    let view = View::new(&handle);
+    let address = bound.as_ref().map(BoundControl::address);
+    let control = match bound.map(|bound| bound.serve(stage.controlled())) {
+        Some(Err(error)) => {
+            stage.finish().await;
+            return Err(Failed::host(error));
+        }
+        Some(Ok(control)) => Some(control),
+        None => None,
+    };
+    if let Some(file) = &args.ports_file
+        && let Err(error) = write_ports(file, stage.listeners(), address)
+    {
+        stage.finish().await;
+        return Err(Failed::file("--ports-file", file, &error));
+    }
+    let told_to_stop = async {
+        select(pin!(interrupt.recv()), pin!(terminate.recv())).await;
+    };
+    let time_is_up = async {
+        match duration {
+            Some(duration) => tokio::time::sleep(duration.to_std()).await,
+            None => std::future::pending().await,
+        }
+    };
+    let end = async {
+        let by_itself = async {
+            select(pin!(time_is_up), pin!(handle.until_over())).await;
+        };
+        select(pin!(told_to_stop), pin!(by_itself)).await;
+    };
+    // The view has no end of its own.
+    select(pin!(end), pin!(view.show())).await;
+    if let Some(control) = control {
+        control.stop().await;
+    }
+    let (status, verdict) = stage.finish().await;
+    outputs.finish(&status, &verdict)?;
+    let code = match verdict.passes() {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    };
+    let text = match args.json {
+        true => json(&status, &verdict)?,
+        false => table(&status, &verdict),
+    };
+    Ok(print(&text, code))
+}
+
+fn bind_control(args: &ServeArgs, address: SocketAddr) -> Result<BoundControl, Failed> {
+    let file = args.control_token_file.as_deref();
+    let token = token("--control-token-file", file).map_err(Failed::usage)?;
+    BoundControl::bind(address, token).map_err(|error| match error {
+        ControlError::NeedsToken { .. } => Failed::usage(error),
+        ControlError::Bind { .. } => Failed::host(error),
+    })
+}
+
+/// Tells people what is served, and that it is not the time.
+fn banner(scenario: &Scenario, stage: &LaunchedStage) {
+    tell(&format!(
+        "TEST TIME, wrong on purpose: no clock may follow it.\n{}: {}",
+        scenario.name, scenario.description
+    ));
+    for (endpoint, listener) in scenario.endpoints.iter().zip(stage.listeners()) {
+        tell(&format!(
+            "{}: {} on {}",
+            endpoint.name, listener.protocol, listener.address
+        ));
+    }
+    for (number, rule) in (1..).zip(&scenario.rules) {
+        if rule.delay.is_some()
+            && let Some(error) = rule.expected_offset_error()
+        {
+            tell(&format!(
+                "rule {}: a client is expected to be off by {} while it applies, \
+                 half the difference of the delays there and back",
+                rule.name_at(number),
+                signed(error)
+            ));
+        }
+    }
+}
+
+fn signed(span: Delta) -> String {
+    let sign = if span < Delta::ZERO { "-" } else { "+" };
+    format!("{sign}{}", format_duration(span.abs()))
+}

@@ -1,0 +1,272 @@
+//! What may be done to a run while it is served.
+
+use super::error::LoadError;
+use super::moments::Moments;
+use super::network::Network;
+use super::plan::{UPSTREAM, run_of};
+use super::recorder::Recorder;
+use super::staged::Staged;
+use crate::api::{Delta, Host, Timestamp};
+use crate::expect::Verdict;
+use crate::faults::{Problem, Rule};
+use crate::scenario::Scenario;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use timeball_mock::MockClock;
+
+/// A hold on a run, for control from any thread. Clones are holds on the same
+/// run; none of them keeps it going.
+#[derive(Clone)]
+pub struct StageHandle(Arc<Inner>);
+
+struct Inner {
+    parts: Parts,
+    scenario: Mutex<Scenario>,
+    addresses: Vec<SocketAddr>,
+}
+
+/// What a hold on a run reaches.
+pub(super) struct Parts {
+    pub(super) network: Arc<Network>,
+    /// The sources of the endpoints.
+    pub(super) staged: Vec<Staged>,
+    pub(super) host: Host,
+    /// What forgets when another run begins.
+    pub(super) recorder: Option<Recorder>,
+    pub(super) may_be_replaced: bool,
+}
+
+/// How a run stands.
+#[derive(Debug, Clone)]
+pub struct Status {
+    /// Always `test`: nobody may take this time for true.
+    pub mode: &'static str,
+    /// The scenario's name.
+    pub scenario: String,
+    /// What its noise and its chance come from.
+    pub seed: u64,
+    /// Host time since the run began.
+    pub at: Delta,
+    /// How many requests have come, answered or not.
+    pub requests: u64,
+    /// Each rule, in the order in which they are tried, and for how many
+    /// requests it has done something.
+    pub rules: Vec<(String, u64)>,
+    /// How many datagrams could not be sent, or were too many to be delayed.
+    pub not_sent: u64,
+    /// Whether the run is over.
+    pub is_over: bool,
+    /// The endpoints, in the order of the scenario.
+    pub endpoints: Vec<EndpointStatus>,
+}
+
+/// How an endpoint stands.
+#[derive(Debug, Clone)]
+pub struct EndpointStatus {
+    /// Its name.
+    pub name: String,
+    /// Its protocol's name.
+    pub protocol: &'static str,
+    /// Where it is bound.
+    pub address: SocketAddr,
+    /// The time that its clock shows.
+    pub time: Timestamp,
+    /// How much mock time has elapsed.
+    pub elapsed: Delta,
+    /// The latest event of its clock that has a name.
+    pub phase: Option<String>,
+    /// How many requests its clock has answered.
+    pub served: u64,
+}
+
+impl StageHandle {
+    pub(super) fn new(parts: Parts, scenario: Scenario, addresses: Vec<SocketAddr>) -> Self {
+        Self(Arc::new(Inner {
+            parts,
+            scenario: Mutex::new(scenario),
+            addresses,
+        }))
+    }
+
+    fn network(&self) -> &Network {
+        &self.0.parts.network
+    }
+
+    fn scenario_now(&self) -> MutexGuard<'_, Scenario> {
+        self.0
+            .scenario
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The scenario that is served now.
+    #[must_use]
+    pub fn scenario(&self) -> Scenario {
+        self.scenario_now().clone()
+    }
+
+    /// Where the endpoints are bound, in the order of the scenario.
+    #[must_use]
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.0.addresses
+    }
+
+    /// The clock of the endpoint, by its place in the scenario from 0; `None`
+    /// where there are not so many. After [`load`](Self::load) it is another.
+    #[must_use]
+    pub fn clock(&self, endpoint: usize) -> Option<MockClock> {
+        let state = self.network().lock();
+        let endpoint = state.run.endpoints().get(endpoint)?;
+        Some(endpoint.clock.clone())
+    }
+
+    /// The clock of the endpoint of this name.
+    #[must_use]
+    pub fn clock_of(&self, endpoint: &str) -> Option<MockClock> {
+        let state = self.network().lock();
+        let mut endpoints = state.run.endpoints().iter();
+        let found = endpoints.find(|it| it.name == endpoint)?;
+        Some(found.clock.clone())
+    }
+
+    /// The clocks of the endpoints, each with the endpoint's name.
+    pub(super) fn clocks(&self) -> Vec<(String, MockClock)> {
+        let state = self.0.parts.network.lock();
+        let endpoints = state.run.endpoints().iter();
+        endpoints
+            .map(|endpoint| (endpoint.name.clone(), endpoint.clock.clone()))
+            .collect()
+    }
+
+    /// How the run stands.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let (scenario, seed) = {
+            let scenario = self.scenario_now();
+            (scenario.name.clone(), scenario.seed)
+        };
+        let is_over = self.is_over();
+        let state = self.network().lock();
+        let rules = state.run.engine.counts();
+        let endpoint = |(endpoint, &address): (&super::run::Endpoint, _)| EndpointStatus {
+            name: endpoint.name.clone(),
+            protocol: endpoint.protocol.as_str(),
+            address,
+            time: endpoint.clock.now(),
+            elapsed: endpoint.clock.elapsed(),
+            phase: endpoint.clock.phase(),
+            served: endpoint.clock.served(),
+        };
+        let endpoints = state.run.endpoints().iter().zip(&self.0.addresses);
+        Status {
+            mode: "test",
+            scenario,
+            seed,
+            at: state.moments.at(),
+            requests: state.run.requests(),
+            rules: rules
+                .map(|(name, count)| (name.to_owned(), count))
+                .collect(),
+            not_sent: state.not_sent,
+            is_over,
+            endpoints: endpoints.map(endpoint).collect(),
+        }
+    }
+
+    /// Adds a rule before all others, for the requests that come from now on;
+    /// gives its name.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn add_rule(&self, rule: Rule) -> Result<Arc<str>, Vec<Problem>> {
+        self.network().lock().run.engine.add(rule)
+    }
+
+    /// Takes the rule of this name away, for the requests that come from now
+    /// on; `false` where there is none.
+    pub fn remove_rule(&self, name: &str) -> bool {
+        self.network().lock().run.engine.remove(name)
+    }
+
+    /// What the expectations have come to so far.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        let state = self.network().lock();
+        state.run.verdict(state.moments.at())
+    }
+
+    /// Puts `scenario` in the place of the one that is served, on the same
+    /// sockets: a new run begins, with its first request, its own clocks, rules
+    /// and expectations. Addresses, and when the run ends, stay as they are.
+    ///
+    /// # Errors
+    /// [`LoadError`]; the one before is served on then.
+    pub fn load(&self, scenario: Scenario) -> Result<(), LoadError> {
+        let Parts {
+            network,
+            staged,
+            host,
+            recorder,
+            may_be_replaced,
+        } = &self.0.parts;
+        if !may_be_replaced {
+            return Err(LoadError::Alone);
+        }
+        let mut current = self.scenario_now();
+        fits(&scenario, &current)?;
+        let moments = Arc::new(Moments::new(Arc::clone(&host.clock)));
+        let run = run_of(&scenario, &moments, &BTreeMap::new(), Vec::new());
+        network.replace(run, moments, |run| {
+            for (staged, endpoint) in staged.iter().zip(run.endpoints()) {
+                staged.replace(endpoint.clock.source());
+            }
+            if let Some(recorder) = recorder {
+                recorder.clear();
+            }
+        });
+        *current = scenario;
+        Ok(())
+    }
+
+    /// Ends the run: what is on its way is not sent any more.
+    pub fn stop(&self) {
+        self.network().end();
+    }
+
+    /// Whether the run is over: it had its number of requests, or was stopped.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.network().is_over()
+    }
+
+    /// Waits until the run is over.
+    pub async fn until_over(&self) {
+        self.network().until_over().await;
+    }
+}
+
+/// Whether `scenario` can be served on the sockets of `served`.
+fn fits(scenario: &Scenario, served: &Scenario) -> Result<(), LoadError> {
+    if scenario.endpoints.len() != served.endpoints.len() {
+        return Err(LoadError::Count {
+            wanted: scenario.endpoints.len(),
+            served: served.endpoints.len(),
+        });
+    }
+    for (wanted, served) in scenario.endpoints.iter().zip(&served.endpoints) {
+        let endpoint = wanted.name.clone();
+        if wanted.upstream.is_some() {
+            let why = UPSTREAM;
+            return Err(LoadError::Endpoint { endpoint, why });
+        }
+        if wanted.protocol != served.protocol {
+            return Err(LoadError::Protocol {
+                endpoint,
+                wanted: wanted.protocol.name(),
+                served: served.protocol.name(),
+            });
+        }
+    }
+    Ok(())
+}

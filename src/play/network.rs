@@ -1,0 +1,297 @@
+//! A run on real sockets: what the transports of a server do with the datagrams
+//! that come and the replies that leave.
+//!
+//! One request at a time is with the server, over all endpoints: the next is
+//! taken up when it is decided what leaves for the one before. So the order in
+//! which requests come decides every byte, whatever the threads do.
+
+use super::delay_line::DelayLine;
+use super::moments::{Moments, at};
+use super::run::{Arrived, Ends, Given, Leaving, Run};
+use super::traffic::{Copy, Traffic};
+use crate::api::{Datagram, Delta, HostInstant};
+use crate::transport::{Batch, Outbox};
+use futures_util::task::AtomicWaker;
+use std::net::SocketAddr;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// How long another scenario waits for what the server works on.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What the transports, the delay line and the handles of a stage share.
+pub(super) struct Network {
+    state: Mutex<Traffic>,
+    /// Of the transports, by endpoint.
+    wakers: Vec<AtomicWaker>,
+    delay_line: OnceLock<DelayLine<Held>>,
+    /// Told when the server has nothing to work on.
+    is_free: Condvar,
+    /// Whether the run is over.
+    over: watch::Sender<bool>,
+}
+
+/// What waits in the delay line.
+struct Held {
+    epoch: u64,
+    what: What,
+}
+
+enum What {
+    /// A copy of a request reaches this endpoint.
+    Arrives(usize),
+    Leaves(Leaving),
+}
+
+/// What there is for a transport to do.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// A request for the server has been put into the batch.
+    Delivered,
+    /// The transport has to wait until it is woken.
+    Wait,
+    /// The transport may take up the next datagram.
+    TakeUp,
+}
+
+impl Network {
+    /// A network that lets nothing through until it is opened.
+    ///
+    /// # Errors
+    /// The operating system's, when a thread cannot be had.
+    pub fn new(run: Run, moments: Arc<Moments>, limit: Option<u64>) -> std::io::Result<Arc<Self>> {
+        let count = run.endpoints().len();
+        let clock = Arc::clone(moments.host());
+        let network = Arc::new(Self {
+            state: Mutex::new(Traffic::new(run, moments, limit)),
+            wakers: (0..count).map(|_| AtomicWaker::new()).collect(),
+            delay_line: OnceLock::new(),
+            is_free: Condvar::new(),
+            over: watch::Sender::new(false),
+        });
+        let weak: Weak<Self> = Arc::downgrade(&network);
+        let line = DelayLine::start(clock, move |held| {
+            if let Some(network) = weak.upgrade() {
+                network.is_due(held);
+            }
+        })?;
+        // It was just made, and nobody else knows it.
+        let _ = network.delay_line.set(line);
+        Ok(network)
+    }
+
+    pub fn lock(&self) -> MutexGuard<'_, Traffic> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The endpoints are bound at these addresses: the run begins.
+    pub fn open(&self, addresses: Vec<SocketAddr>) {
+        let mut state = self.lock();
+        state.addresses = addresses;
+        state.moments.begin();
+        drop(state);
+        self.wake_all();
+    }
+
+    /// From now on the replies of this endpoint go to `outbox`.
+    pub fn open_exit(&self, endpoint: usize, outbox: Arc<dyn Outbox>) {
+        self.lock().exits.open(endpoint, outbox);
+    }
+
+    /// The transport of this endpoint is gone: so are its sockets.
+    pub fn close_exit(&self, endpoint: usize) {
+        self.lock().exits.close(endpoint);
+    }
+
+    /// Puts another run in the place of this one, with the same witnesses. It
+    /// begins at once, after `exchange` has done the same around it.
+    pub fn replace(&self, run: Run, moments: Arc<Moments>, exchange: impl FnOnce(&Run)) {
+        let state = self.lock();
+        // What the server works on belongs to the run before.
+        let (mut state, _) = self
+            .is_free
+            .wait_timeout_while(state, PATIENCE, |state| state.serving.is_some())
+            .unwrap_or_else(PoisonError::into_inner);
+        exchange(&run);
+        state.begin(run, moments);
+        drop(state);
+        self.wake_all();
+    }
+
+    /// Ends the run: nothing is taken up or sent any more.
+    pub fn end(&self) {
+        self.lock().is_over = true;
+        self.over.send_replace(true);
+    }
+
+    pub fn is_over(&self) -> bool {
+        self.lock().is_over
+    }
+
+    /// Waits for the end of the run.
+    pub async fn until_over(&self) {
+        // The sender is this one.
+        let _ = self.over.subscribe().wait_for(|&is_over| is_over).await;
+    }
+
+    /// Has the transport of this endpoint woken when it may have something to
+    /// do.
+    pub fn register(&self, endpoint: usize, waker: &std::task::Waker) {
+        self.wakers[endpoint].register(waker);
+    }
+
+    fn wake_all(&self) {
+        self.wakers.iter().for_each(AtomicWaker::wake);
+    }
+
+    /// Says what a transport is to do, whose next datagram came at the moment
+    /// `next` of the host, if it has one; puts the request that the server is to
+    /// work on into `batch`.
+    pub fn turn(&self, endpoint: usize, next: Option<HostInstant>, batch: &mut Batch) -> Turn {
+        let mut state = self.lock();
+        if state.addresses.is_empty() || state.is_over || state.serving.is_some() {
+            return Turn::Wait;
+        }
+        let is_full = state.is_full();
+        let until = match next.filter(|_| !is_full) {
+            Some(next) => at(state.moments.of_run(next)).max(state.latest),
+            None => state.moments.at(),
+        };
+        if let Some((due, copy)) = state.coming.peek()
+            && due <= until
+        {
+            let whose = copy.asked.ends.endpoint;
+            if whose != endpoint {
+                self.wakers[whose].wake();
+                return Turn::Wait;
+            }
+            if let Some((due, copy)) = state.coming.take() {
+                state.latest = state.latest.max(due);
+                state.deliver(copy, batch);
+                return Turn::Delivered;
+            }
+        }
+        if is_full {
+            self.end_if_done(state);
+            return Turn::Wait;
+        }
+        Turn::TakeUp
+    }
+
+    /// Ends a run that has had all of its requests, once nothing of it is on
+    /// its way any more.
+    fn end_if_done(&self, state: MutexGuard<'_, Traffic>) {
+        let is_done = state.is_full()
+            && state.delayed == 0
+            && state.serving.is_none()
+            && state.coming.count() == 0;
+        drop(state);
+        if is_done {
+            self.end();
+        }
+    }
+
+    /// A datagram has come to this endpoint, at the moment `came` of the host.
+    pub fn arrives(&self, endpoint: usize, datagram: &Datagram<'_>, came: HostInstant) {
+        let mut state = self.lock();
+        let Some(&bound) = state.addresses.get(endpoint) else {
+            return;
+        };
+        let ends = Ends {
+            endpoint,
+            peer: datagram.peer,
+            local: SocketAddr::new(datagram.local.unwrap_or(bound.ip()), bound.port()),
+        };
+        let arrival = state.moments.of_run(came);
+        let arrival = arrival.later_by(state.latest - at(arrival));
+        let moment = at(arrival);
+        state.latest = moment;
+        let Arrived {
+            asked,
+            copies,
+            leaving,
+        } = state.standing_at(moment, |run| {
+            run.arrives(ends, datagram.payload.to_vec(), moment)
+        });
+        self.leave(&mut state, leaving, moment);
+        let asked = Arc::new(asked);
+        for (delay, number) in copies.into_iter().zip(0..) {
+            let copy = Copy {
+                asked: Arc::clone(&asked),
+                arrival: arrival.later_by(delay),
+                given: Given {
+                    copy: number,
+                    elapsed: Delta::ZERO,
+                },
+            };
+            let (due, len) = (at(copy.arrival), asked.octets.len());
+            if delay == Delta::ZERO || self.delay(&mut state, due, len, What::Arrives(endpoint)) {
+                state.coming.put(due, copy);
+            }
+        }
+        self.end_if_done(state);
+    }
+
+    /// The server is done with what it was given last: with this reply, or
+    /// without one.
+    pub fn answered(&self, mark: u64, reply: Option<&[u8]>) {
+        let mut state = self.lock();
+        let is_it = |serving: &mut Copy| serving.asked.number() == mark;
+        if let Some(served) = state.serving.take_if(is_it) {
+            let moment = state.moments.leaving();
+            state.moments.served();
+            let leaving = state.standing_at(moment, |run| {
+                run.answered(&served.asked, served.given, reply, moment)
+            });
+            self.leave(&mut state, leaving, moment);
+        }
+        self.end_if_done(state);
+        self.is_free.notify_all();
+        self.wake_all();
+    }
+
+    /// Sends what leaves at this moment, and delays the rest.
+    fn leave(&self, state: &mut Traffic, leaving: Vec<Leaving>, moment: Delta) {
+        for datagram in leaving {
+            if datagram.record.at > moment {
+                let (due, len) = (datagram.record.at, datagram.record.octets.len());
+                if self.delay(state, due, len, What::Leaves(datagram)) {
+                    state.delayed += 1;
+                }
+            } else {
+                state.send(datagram);
+            }
+        }
+    }
+
+    /// Has something happen at the moment `due`; says whether there was room.
+    fn delay(&self, state: &mut Traffic, due: Delta, len: usize, what: What) -> bool {
+        let due = state.moments.on_host(due);
+        let epoch = state.epoch;
+        let is_held = self
+            .delay_line
+            .get()
+            .is_some_and(|line| line.hold(due, len, Held { epoch, what }));
+        if !is_held {
+            state.note_not_sent("too much is delayed already");
+        }
+        is_held
+    }
+
+    /// What waited in the delay line is due.
+    fn is_due(&self, held: Held) {
+        let mut state = self.lock();
+        if held.epoch != state.epoch || state.is_over {
+            return;
+        }
+        match held.what {
+            What::Arrives(endpoint) => self.wakers[endpoint].wake(),
+            What::Leaves(datagram) => {
+                state.delayed -= 1;
+                state.send(datagram);
+                self.end_if_done(state);
+            }
+        }
+    }
+}

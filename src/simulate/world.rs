@@ -1,0 +1,184 @@
+//! A scenario in virtual time: the server's side of it, without a network.
+
+use crate::api::{Datagram, Delta, HostClock, Outcome, Timestamp};
+use crate::expect::Verdict;
+use crate::faults::Via;
+use crate::play::agenda::Agenda;
+use crate::play::moments::VirtualMoments;
+use crate::play::run::{Arrived, Asked, Endpoint, Ends, Given, Leaving, Run};
+use crate::protocol::calendar::FormatError;
+use crate::scenario::Scenario;
+use crate::server::{room, service};
+use crate::service::Service;
+use crate::transcript::Witness;
+use crate::transport::Room;
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// The servers of a scenario, their clocks and the network's faults.
+pub(crate) struct World {
+    run: Run,
+    moments: Arc<VirtualMoments>,
+    servers: Vec<Server>,
+    agenda: Agenda<Delta, What>,
+    /// For what moments replies were made, by request and copy, where that is
+    /// known; otherwise a reply takes no time.
+    pub(crate) made: HashMap<(u64, u32), Delta>,
+    reply: Vec<u8>,
+}
+
+struct Server {
+    service: Service,
+    room: Room,
+}
+
+/// What is to happen.
+enum What {
+    /// A copy of a request, by its number among them, reaches the server.
+    Arrives(Rc<Asked>, u32),
+    Leaves(Box<Leaving>),
+}
+
+impl World {
+    /// The world of `scenario`, whose servers are at `locals`.
+    ///
+    /// # Errors
+    /// A format that cannot be used.
+    pub(crate) fn new(
+        scenario: &Scenario,
+        locals: &[SocketAddr],
+        witnesses: Vec<Box<dyn Witness>>,
+    ) -> Result<Self, FormatError> {
+        let moments = Arc::<VirtualMoments>::default();
+        let host: Arc<dyn HostClock> = Arc::<VirtualMoments>::clone(&moments);
+        let clocks = scenario.clocks(&host);
+        let ports: Vec<u16> = locals.iter().map(SocketAddr::port).collect();
+        let server =
+            |(endpoint, clock): (&crate::scenario::Endpoint, &timeball_mock::MockClock)| {
+                Ok(Server {
+                    service: service(&endpoint.protocol, clock.source(), &ports)?,
+                    room: room(&endpoint.protocol),
+                })
+            };
+        let servers: Result<Vec<_>, FormatError> =
+            scenario.endpoints.iter().zip(&clocks).map(server).collect();
+        let servers = servers?;
+        let most = servers.iter().map(|server| server.room.reply).max();
+        Ok(Self {
+            run: Run::new(scenario, Endpoint::of(scenario, clocks), witnesses),
+            moments,
+            servers,
+            agenda: Agenda::new(),
+            made: HashMap::new(),
+            reply: vec![0; most.unwrap_or(0)],
+        })
+    }
+
+    pub(crate) const fn run(&self) -> &Run {
+        &self.run
+    }
+
+    /// What the expectations come to if the run ends at the moment `at`, up to
+    /// which mock time passes.
+    pub(crate) fn verdict(&self, at: Delta) -> Verdict {
+        self.moments.set(at, at);
+        self.run.verdict(at)
+    }
+
+    /// When the next thing happens by itself.
+    pub(crate) fn next_at(&self) -> Option<Delta> {
+        self.agenda.peek().map(|(at, _)| at)
+    }
+
+    /// A client's datagram comes at the moment `at`; `left` is told of what
+    /// leaves at once.
+    pub(crate) fn asks(
+        &mut self,
+        ends: Ends,
+        octets: Vec<u8>,
+        at: Delta,
+        left: &mut impl FnMut(Leaving),
+    ) {
+        self.moments.set(at, at);
+        let Arrived {
+            asked,
+            copies,
+            leaving,
+        } = self.run.arrives(ends, octets, at);
+        self.leave(leaving, at, left);
+        let asked = Rc::new(asked);
+        for (delay, copy) in copies.into_iter().zip(0..) {
+            if delay > Delta::ZERO {
+                let what = What::Arrives(Rc::clone(&asked), copy);
+                self.agenda.put(at + delay, what);
+            } else {
+                self.serve(&asked, copy, at, left);
+            }
+        }
+    }
+
+    /// Has happen what is next.
+    pub(crate) fn step(&mut self, left: &mut impl FnMut(Leaving)) {
+        let Some((at, what)) = self.agenda.take() else {
+            return;
+        };
+        match what {
+            What::Arrives(asked, copy) => self.serve(&asked, copy, at, left),
+            What::Leaves(datagram) => self.send(*datagram, left),
+        }
+    }
+
+    /// A copy of a request reaches its server at the moment `at`.
+    fn serve(&mut self, asked: &Asked, copy: u32, at: Delta, left: &mut impl FnMut(Leaving)) {
+        let made = self.made.get(&(asked.number(), copy)).copied();
+        let moment = made.unwrap_or(at);
+        self.moments.set(at, moment);
+        let given = Given {
+            copy,
+            elapsed: self.run.elapsed(asked.ends.endpoint),
+        };
+        let Server { service, room } = &mut self.servers[asked.ends.endpoint];
+        // As much as a server's batch has room for.
+        let len = asked.octets.len().min(room.request);
+        let datagram = Datagram {
+            payload: &asked.octets[..len],
+            is_truncated: len < asked.octets.len(),
+            peer: asked.ends.peer,
+            local: None,
+            arrived: Some(Timestamp::UNIX_EPOCH + at),
+        };
+        let reply = &mut self.reply[..room.reply];
+        let now = service.now();
+        let served = service.serve(&datagram, now, Delta::ZERO, reply);
+        let reply = match served.outcome {
+            Outcome::Reply { len } => Some(&reply[..len]),
+            Outcome::Drop(_) => None,
+        };
+        let leaving = self.run.answered(asked, given, reply, moment);
+        self.leave(leaving, moment, left);
+    }
+
+    fn leave(&mut self, leaving: Vec<Leaving>, moment: Delta, left: &mut impl FnMut(Leaving)) {
+        for datagram in leaving {
+            let at = datagram.record.at;
+            if at > moment {
+                self.agenda.put(at, What::Leaves(Box::new(datagram)));
+            } else {
+                self.send(datagram, left);
+            }
+        }
+    }
+
+    fn send(&mut self, mut datagram: Leaving, left: &mut impl FnMut(Leaving)) {
+        let record = &mut datagram.record;
+        match datagram.via {
+            Via::Same => {}
+            Via::OtherPort => record.local.set_port(record.local.port() ^ 1),
+            Via::OtherAddress(address) => record.local.set_ip(address),
+        }
+        self.run.show(record);
+        left(datagram);
+    }
+}
