@@ -65,6 +65,11 @@ pub use settings::Settings;
 #[doc = include_str!("../README.md")]
 mod readme {}
 
+/// The examples of the page on scenarios, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/scenarios.md")]
+mod scenarios_page {}
+
 /// The examples of the page on time sources, compiled and run.
 #[cfg(doctest)]
 #[doc = include_str!("../docs/time-sources.md")]
