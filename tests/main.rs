@@ -8,6 +8,7 @@ mod faults;
 mod play;
 mod protocol;
 mod query;
+mod scenarios;
 mod server;
 mod settings;
 mod support;
