@@ -19,7 +19,9 @@ use timeball::protocol::daytime::{Daytime, DaytimeFormat};
 use timeball::protocol::ntp::{Header, Ntp};
 use timeball::protocol::text::{DEFAULT_FORMAT, Text};
 use timeball::protocol::time::Time;
+use timeball::scenario::Scenario;
 use timeball::service::Service;
+use timeball::simulate::{Received, Request, Simulation, VirtualClient};
 use timeball::transport::memory::MemoryNetwork;
 use timeball::{Server, Settings};
 
@@ -161,4 +163,45 @@ fn batch_of_64_through_the_actors(bencher: Bencher<'_, '_>) {
         }
     });
     drop(server);
+}
+
+/// A client that asks each 16 s, and listens to nobody.
+struct Poller {
+    asked: i64,
+}
+
+impl VirtualClient for Poller {
+    fn next(&self) -> Option<Delta> {
+        Some(Delta::from_seconds(16) * self.asked)
+    }
+
+    fn send(&mut self, _: Delta) -> Request {
+        self.asked += 1;
+        Request {
+            endpoint: 0,
+            port: 40_000,
+            octets: ntp_request().to_vec(),
+        }
+    }
+
+    fn receive(&mut self, _: &Received<'_>) {}
+}
+
+/// A day of 64 clients: 345,600 requests through clock, rules and judge.
+#[divan::bench(sample_count = 10)]
+fn simulated_day() {
+    let scenario = Scenario::from_toml(
+        "name = 'day'\ndescription = 'A day with noise, loss and delay'\n\
+         [[clock.events]]\nwander = { white_phase = '100us', random_walk_ppm = 1 }\n\
+         [[rules]]\nlose = { reply = 0.01 }\ndelay = { request = '5ms', reply = '5ms' }\n\
+         [[expect]]\nrequests = { at_most = 4, within = '10s' }\n",
+        "day.toml",
+    );
+    let mut simulation = Simulation::new(scenario.expect("it is right"));
+    for client in 0..64 {
+        simulation = simulation.client([192, 0, 2, client].into(), Poller { asked: 0 });
+    }
+    let day = Delta::from_seconds(86_400) - Delta::from_nanos(1);
+    let simulated = simulation.run(day).expect("the protocol has no format");
+    assert_eq!(simulated.requests, 345_600);
 }
