@@ -1,0 +1,1 @@
+pytest_plugins = ["timeball.pytest_plugin", "pytester"]
