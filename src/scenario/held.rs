@@ -44,6 +44,19 @@ impl HostClock for Held {
         self.held(self.host.now())
     }
 
+    /// The host's clock has to know for which moment a reply is made: it stays
+    /// that moment until the reply is decided upon, and it is the release.
+    fn again(&self, base: HostInstant) -> HostInstant {
+        let base = match self.released.get() {
+            Some(&released) => HostInstant {
+                monotonic: released + (base.monotonic - self.stands),
+                ..base
+            },
+            None => self.host.now(),
+        };
+        self.held(self.host.again(base))
+    }
+
     fn arrival(&self, stamp: Timestamp, now: HostInstant) -> HostInstant {
         let Some(&released) = self.released.get() else {
             return now;

@@ -1,7 +1,7 @@
 //! A run made again from its transcript.
 
 use super::{ask, play, scenario, simulated};
-use crate::support::{client_of, ntp_request};
+use crate::support::{client_of, ntp_request, receive};
 use timeball::play::Play;
 use timeball::play::replay::replay;
 use timeball::transcript::{Difference, Direction, Record};
@@ -96,6 +96,28 @@ fn so_does_one_with_several_endpoints_whose_requests_overtake_each_other() {
         compared.difference.as_ref().unwrap()
     );
     assert_eq!((compared.requests, compared.replies), (90, 90));
+}
+
+#[test]
+fn so_does_one_whose_clocks_all_wait_for_the_first_request() {
+    let toml = "
+        time = { base = 'wall', starts = 'first-request' }
+        endpoints = [{ name = 'a' }, { name = 'b', clock = { stratum = 2 } }]
+    ";
+    let stage = play(toml);
+    let client = client_of(stage.address(0));
+    for n in 0..40 {
+        let server = stage.address(n as usize % 2);
+        client.send_to(&ntp_request(n), server).unwrap();
+        receive(&client);
+    }
+    let compared = replay(&scenario(toml), &stage.finish().records).unwrap();
+    assert_eq!(
+        compared.difference,
+        None,
+        "{}",
+        compared.difference.as_ref().unwrap()
+    );
 }
 
 #[test]
