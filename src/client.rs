@@ -27,7 +27,7 @@ mod exchange;
 pub mod failure;
 pub mod measurement;
 pub mod question;
-mod resolve;
+pub(crate) mod resolve;
 pub mod statistics;
 pub mod target;
 

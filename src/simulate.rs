@@ -53,7 +53,7 @@ use crate::expect::Verdict;
 use crate::play::run::Ends;
 use crate::protocol::ProtocolName;
 use crate::protocol::calendar::FormatError;
-use crate::scenario::{Endpoint, Scenario};
+use crate::scenario::{Endpoint, HasUpstream, Scenario};
 use crate::transcript::{Record, Witness};
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, HashMap};
@@ -121,6 +121,17 @@ pub struct Simulated {
     pub at: Delta,
 }
 
+/// Why a scenario is not simulated.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SimulateError {
+    /// It needs a network.
+    #[error(transparent)]
+    HasUpstream(#[from] HasUpstream),
+    /// A format of it cannot be used; none of a scenario that was read.
+    #[error(transparent)]
+    Format(#[from] FormatError),
+}
+
 impl Simulation {
     /// Simulates `scenario`, with nobody to ask as yet.
     #[must_use]
@@ -150,9 +161,9 @@ impl Simulation {
     /// number of requests has come and what they bring about has happened.
     ///
     /// # Errors
-    /// A format of the scenario that cannot be used; none of a scenario that
-    /// was read.
-    pub fn run(self, until: Delta) -> Result<Simulated, FormatError> {
+    /// [`SimulateError`].
+    pub fn run(self, until: Delta) -> Result<Simulated, SimulateError> {
+        self.scenario.without_upstream()?;
         let limit = self.scenario.requests.unwrap_or(u64::MAX);
         let locals = locals(&self.scenario.endpoints);
         let mut world = World::new(&self.scenario, &locals, self.witnesses)?;

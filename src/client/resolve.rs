@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 /// [`Failure::Unresolved`] when the name has no address or the resolver does
 /// not say so within `timeout`; [`Failure::NoAddress`] when it has none of the
 /// family.
-pub(super) async fn resolve(
+pub(crate) async fn resolve(
     target: &Target,
     family: Family,
     timeout: Delta,

@@ -105,7 +105,11 @@ impl Judge {
 }
 
 impl Witness for Judge {
+    /// What an upstream server says is no deed of the client, nor said to it.
     fn saw(&mut self, record: &Record) {
+        if record.direction == Direction::Upstream {
+            return;
+        }
         self.asked |= record.direction == Direction::In;
         for watch in &mut self.watches {
             watch.saw(record);

@@ -1,6 +1,7 @@
 //! Why a scenario is not served.
 
 use super::fence::OutOfBounds;
+use crate::client::Target;
 use crate::server::StartError;
 use std::io;
 use thiserror::Error;
@@ -19,6 +20,17 @@ pub enum PlayError {
         /// What is wrong with it.
         why: &'static str,
     },
+    /// The upstream server of an endpoint cannot be found, or there is no way to
+    /// it.
+    #[error("endpoint `{endpoint}`: upstream = \"{upstream}\": {why}")]
+    Upstream {
+        /// The endpoint's name.
+        endpoint: String,
+        /// Whom it is to ask.
+        upstream: Target,
+        /// What the resolver or the kernel says.
+        why: String,
+    },
     /// The server did not start.
     #[error("{}", .0)]
     Start(#[from] StartError),
@@ -35,7 +47,7 @@ impl PlayError {
         match self {
             Self::OutOfBounds(_) | Self::Endpoint { .. } => true,
             Self::Start(error) => error.is_about_settings(),
-            Self::Threads(_) => false,
+            Self::Upstream { .. } | Self::Threads(_) => false,
         }
     }
 }

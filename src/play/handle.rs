@@ -3,9 +3,10 @@
 use super::error::LoadError;
 use super::moments::Moments;
 use super::network::Network;
-use super::plan::{UPSTREAM, run_of};
+use super::plan::run_of;
 use super::recorder::Recorder;
 use super::staged::Staged;
+use super::upstream::Upstream;
 use crate::api::{Delta, Host, Timestamp};
 use crate::expect::Verdict;
 use crate::faults::{Problem, Rule};
@@ -29,6 +30,8 @@ struct Inner {
 /// What a hold on a run reaches.
 pub(super) struct Parts {
     pub(super) network: Arc<Network>,
+    /// Where the upstream servers are, by endpoint.
+    pub(super) upstreams: Vec<Option<SocketAddr>>,
     /// The sources of the endpoints.
     pub(super) staged: Vec<Staged>,
     pub(super) host: Host,
@@ -55,6 +58,8 @@ pub struct Status {
     pub rules: Vec<(String, u64)>,
     /// How many datagrams could not be sent, or were too many to be delayed.
     pub not_sent: u64,
+    /// How many requests went to an upstream server that did not answer.
+    pub unanswered: u64,
     /// Whether the run is over.
     pub is_over: bool,
     /// The endpoints, in the order of the scenario.
@@ -70,6 +75,8 @@ pub struct EndpointStatus {
     pub protocol: &'static str,
     /// Where it is bound.
     pub address: SocketAddr,
+    /// The server that is asked in the place of the clock, if one is.
+    pub upstream: Option<SocketAddr>,
     /// The time that its clock shows.
     pub time: Timestamp,
     /// How much mock time has elapsed.
@@ -149,16 +156,24 @@ impl StageHandle {
         let is_over = self.is_over();
         let state = self.network().lock();
         let rules = state.run.engine.counts();
-        let endpoint = |(endpoint, &address): (&super::run::Endpoint, _)| EndpointStatus {
-            name: endpoint.name.clone(),
-            protocol: endpoint.protocol.as_str(),
-            address,
-            time: endpoint.clock.now(),
-            elapsed: endpoint.clock.elapsed(),
-            phase: endpoint.clock.phase(),
-            served: endpoint.clock.served(),
-        };
-        let endpoints = state.run.endpoints().iter().zip(&self.0.addresses);
+        let upstream = |index: usize| state.upstreams.get(index)?.as_ref().map(Upstream::address);
+        let endpoint =
+            |(index, (endpoint, &address)): (_, (&super::run::Endpoint, _))| EndpointStatus {
+                name: endpoint.name.clone(),
+                protocol: endpoint.protocol.as_str(),
+                address,
+                upstream: upstream(index),
+                time: endpoint.clock.now(),
+                elapsed: endpoint.clock.elapsed(),
+                phase: endpoint.clock.phase(),
+                served: endpoint.clock.served(),
+            };
+        let endpoints = state
+            .run
+            .endpoints()
+            .iter()
+            .zip(&self.0.addresses)
+            .enumerate();
         Status {
             mode: "test",
             scenario,
@@ -169,6 +184,7 @@ impl StageHandle {
                 .map(|(name, count)| (name.to_owned(), count))
                 .collect(),
             not_sent: state.not_sent,
+            unanswered: state.unanswered,
             is_over,
             endpoints: endpoints.map(endpoint).collect(),
         }
@@ -199,12 +215,15 @@ impl StageHandle {
     /// Puts `scenario` in the place of the one that is served, on the same
     /// sockets: a new run begins, with its first request, its own clocks, rules
     /// and expectations. Addresses, and when the run ends, stay as they are.
+    /// Upstream servers of the one before are asked no more; the new one can have
+    /// none.
     ///
     /// # Errors
     /// [`LoadError`]; the one before is served on then.
     pub fn load(&self, scenario: Scenario) -> Result<(), LoadError> {
         let Parts {
             network,
+            upstreams: _,
             staged,
             host,
             recorder,
@@ -257,7 +276,7 @@ fn fits(scenario: &Scenario, served: &Scenario) -> Result<(), LoadError> {
     for (wanted, served) in scenario.endpoints.iter().zip(&served.endpoints) {
         let endpoint = wanted.name.clone();
         if wanted.upstream.is_some() {
-            let why = UPSTREAM;
+            let why = "it has an `upstream`; serve such a scenario from the start";
             return Err(LoadError::Endpoint { endpoint, why });
         }
         if wanted.protocol != served.protocol {

@@ -38,6 +38,7 @@
 //! | `run` | what comes of each request: rules, witnesses, judge; no socket, clock or thread |
 //! | `network`, `traffic`, `transport` | the same on real sockets, one request at a time |
 //! | `agenda` | what is to happen, in the order in which it is |
+//! | `upstream`, `upstreams` | servers that are asked in the place of an endpoint's own: each question, and where they are |
 //! | `delay_line` | where datagrams wait that are to arrive or to leave later |
 //! | `exits` | how a reply leaves: from the socket that was asked, or from elsewhere |
 //! | `moments`, `staged` | the host's clocks as a run sees them, and a source that can be exchanged |
@@ -67,6 +68,8 @@ mod stage;
 mod staged;
 mod traffic;
 mod transport;
+mod upstream;
+mod upstreams;
 
 pub use error::{LoadError, PlayError};
 pub use fence::OutOfBounds;

@@ -4,11 +4,16 @@
 //! One request at a time is with the server, over all endpoints: the next is
 //! taken up when it is decided what leaves for the one before. So the order in
 //! which requests come decides every byte, whatever the threads do.
+//!
+//! What goes to an upstream server is not with the server, and many such
+//! requests may be under way: one that is dead holds up nobody. Its answer takes
+//! its turn at the moment at which it comes, like a request.
 
 use super::delay_line::DelayLine;
 use super::moments::{Moments, at};
 use super::run::{Arrived, Ends, Given, Leaving, Run};
-use super::traffic::{Copy, Traffic};
+use super::traffic::{Coming, Copy, Traffic};
+use super::upstream::{Heard, Question, Upstream};
 use crate::api::{Datagram, Delta, HostInstant};
 use crate::transport::{Batch, Outbox};
 use futures_util::task::AtomicWaker;
@@ -45,10 +50,11 @@ enum What {
 }
 
 /// What there is for a transport to do.
-#[derive(Debug, PartialEq, Eq)]
 pub(super) enum Turn {
     /// A request for the server has been put into the batch.
     Delivered,
+    /// An upstream server is to be asked this.
+    Ask(Question),
     /// The transport has to wait until it is woken.
     Wait,
     /// The transport may take up the next datagram.
@@ -85,9 +91,16 @@ impl Network {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The endpoints are bound at these addresses: the run begins.
-    pub fn open(&self, addresses: Vec<SocketAddr>) {
+    /// The endpoints are bound at these addresses, and those with an upstream
+    /// server have it there: the run begins.
+    pub fn open(&self, addresses: Vec<SocketAddr>, upstreams: &[Option<SocketAddr>]) {
         let mut state = self.lock();
+        let ports: Vec<u16> = addresses.iter().map(SocketAddr::port).collect();
+        let endpoints = state.run.endpoints().iter().zip(upstreams);
+        let upstreams = endpoints.map(|(endpoint, address)| {
+            address.map(|address| Upstream::new(endpoint.protocol, address, &ports))
+        });
+        state.upstreams = upstreams.collect();
         state.addresses = addresses;
         state.moments.begin();
         drop(state);
@@ -154,23 +167,46 @@ impl Network {
             return Turn::Wait;
         }
         let is_full = state.is_full();
-        let until = match next.filter(|_| !is_full) {
-            Some(next) => at(state.moments.of_run(next)).max(state.latest),
-            None => state.moments.at(),
-        };
-        if let Some((due, copy)) = state.coming.peek()
-            && due <= until
-        {
-            let whose = copy.asked.ends.endpoint;
+        let next = next.filter(|_| !is_full);
+        loop {
+            let until = match next {
+                Some(next) => at(state.moments.of_run(next)).max(state.latest),
+                None => state.moments.at(),
+            };
+            let whose = match state.coming.peek() {
+                Some((due, coming)) if due <= until => coming.endpoint(),
+                _ => break,
+            };
             if whose != endpoint {
                 self.wakers[whose].wake();
                 return Turn::Wait;
             }
-            if let Some((due, copy)) = state.coming.take() {
-                state.latest = state.latest.max(due);
-                state.deliver(copy, batch);
-                return Turn::Delivered;
+            let Some((due, coming)) = state.coming.take() else {
+                break;
+            };
+            state.latest = state.latest.max(due);
+            match coming {
+                Coming::Copy(copy) => match state.question(copy) {
+                    Err(copy) => {
+                        state.deliver(copy, batch);
+                        return Turn::Delivered;
+                    }
+                    Ok(Some(question)) => {
+                        self.wake_all();
+                        return Turn::Ask(question);
+                    }
+                    Ok(None) => {}
+                },
+                Coming::Answer(copy, answer) => {
+                    state.questions -= 1;
+                    let leaving = state.standing_at(due, |run| {
+                        run.answered_upstream(&copy.asked, copy.given, answer, due)
+                    });
+                    self.leave(&mut state, leaving, due);
+                }
             }
+            // Whoever had to let it go first.
+            self.wake_all();
         }
         if is_full {
             self.end_if_done(state);
@@ -185,6 +221,7 @@ impl Network {
         let is_done = state.is_full()
             && state.delayed == 0
             && state.serving.is_none()
+            && state.questions == 0
             && state.coming.count() == 0;
         drop(state);
         if is_done {
@@ -227,10 +264,35 @@ impl Network {
             };
             let (due, len) = (at(copy.arrival), asked.octets.len());
             if delay == Delta::ZERO || self.delay(&mut state, due, len, What::Arrives(endpoint)) {
-                state.coming.put(due, copy);
+                state.coming.put(due, Coming::Copy(copy));
             }
         }
         self.end_if_done(state);
+    }
+
+    /// This came of a question to an upstream server. It is taken up like a
+    /// request that has come now.
+    pub fn heard(&self, Heard { question, outcome }: Heard) {
+        let mut state = self.lock();
+        if question.epoch != state.epoch || state.is_over {
+            return;
+        }
+        let copy = question.copy;
+        let outcome = outcome.and_then(|answer| match state.may_be_told(&copy.asked, &answer) {
+            true => Ok(answer),
+            false => Err("an answer too long for a client on a public network".to_owned()),
+        });
+        match outcome {
+            Ok(answer) => {
+                let now = state.moments.at().max(state.latest);
+                state.coming.put(now, Coming::Answer(copy, answer));
+            }
+            Err(why) => {
+                state.questions -= 1;
+                state.note_unanswered(&why);
+                self.end_if_done(state);
+            }
+        }
     }
 
     /// The server is done with what it was given last: with this reply, or

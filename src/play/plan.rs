@@ -10,6 +10,7 @@ use super::run::{Endpoint, Run};
 use super::stage::{LaunchedStage, Stage};
 use super::staged::Staged;
 use super::transport::FaultyTransport;
+use super::upstreams;
 use crate::api::{Host, HostClock};
 use crate::host::this_host;
 use crate::scenario::{Scenario, ScenarioErrors};
@@ -31,6 +32,8 @@ pub struct Play {
     /// In the place of the endpoints' own, in their order.
     clocks: BTreeMap<usize, MockClock>,
     witnesses: Vec<Box<dyn Witness>>,
+    /// Where the upstream servers are, by endpoint, once that is known.
+    upstreams: Option<Vec<Option<SocketAddr>>>,
     requests: Option<u64>,
     may_be_seen: bool,
     may_be_replaced: bool,
@@ -46,6 +49,7 @@ impl Play {
             host: None,
             clocks: BTreeMap::new(),
             witnesses: Vec::new(),
+            upstreams: None,
             may_be_seen: false,
             may_be_replaced: true,
         }
@@ -141,18 +145,25 @@ impl Play {
     /// the same.
     ///
     /// # Errors
-    /// [`PlayError::OutOfBounds`] and [`PlayError::Endpoint`].
+    /// [`PlayError::OutOfBounds`].
     pub fn check(&self) -> Result<(), PlayError> {
         for endpoint in &self.scenario.endpoints {
-            if endpoint.upstream.is_some() {
-                return Err(PlayError::Endpoint {
-                    endpoint: endpoint.name.clone(),
-                    why: UPSTREAM,
-                });
-            }
             if !self.may_be_seen {
                 fence::check(&endpoint.name, endpoint.address)?;
             }
+        }
+        Ok(())
+    }
+
+    /// Finds out where the upstream servers are, without binding anything.
+    /// Starting it does so too, where it was not done.
+    ///
+    /// # Errors
+    /// [`PlayError::Upstream`] where one cannot be found, [`PlayError::Endpoint`]
+    /// where one is its own.
+    pub async fn find_upstreams(&mut self) -> Result<(), PlayError> {
+        if self.upstreams.is_none() {
+            self.upstreams = Some(upstreams::find(&self.scenario).await?);
         }
         Ok(())
     }
@@ -165,6 +176,10 @@ impl Play {
     pub fn start(mut self) -> Result<Stage, PlayError> {
         let recorder = Recorder::default();
         self.witnesses.push(Box::new(recorder.clone()));
+        self.check()?;
+        if self.upstreams.is_none() {
+            self.upstreams = Some(upstreams::find_now(&self.scenario)?);
+        }
         let Prepared {
             server,
             scenario,
@@ -187,7 +202,9 @@ impl Play {
     ///
     /// # Panics
     /// Outside of an actix system.
-    pub async fn launch(self) -> Result<LaunchedStage, PlayError> {
+    pub async fn launch(mut self) -> Result<LaunchedStage, PlayError> {
+        self.check()?;
+        self.find_upstreams().await?;
         let Prepared {
             server,
             scenario,
@@ -199,12 +216,12 @@ impl Play {
     }
 
     fn prepare(self, recorder: Option<Recorder>) -> Result<Prepared, PlayError> {
-        self.check()?;
         let Self {
             scenario,
             host,
             clocks,
             witnesses,
+            upstreams,
             requests,
             may_be_seen: _,
             may_be_replaced,
@@ -233,6 +250,7 @@ impl Play {
             scenario,
             parts: Parts {
                 network,
+                upstreams: upstreams.unwrap_or_default(),
                 staged,
                 host,
                 recorder,
@@ -241,9 +259,6 @@ impl Play {
         })
     }
 }
-
-/// Why an endpoint with an upstream server is not played.
-pub(super) const UPSTREAM: &str = "`upstream` cannot be played yet";
 
 /// The run of a scenario on these moments.
 pub(super) fn run_of(
@@ -295,6 +310,6 @@ struct Prepared {
 /// Lets the run begin, now that its server is bound.
 fn open(parts: Parts, scenario: Scenario, listeners: &[BoundListener]) -> StageHandle {
     let addresses: Vec<_> = listeners.iter().map(|it| it.address).collect();
-    parts.network.open(addresses.clone());
+    parts.network.open(addresses.clone(), &parts.upstreams);
     StageHandle::new(parts, scenario, addresses)
 }

@@ -107,6 +107,15 @@ pub(crate) struct Given {
     pub(crate) elapsed: Delta,
 }
 
+/// What an upstream server answered.
+pub(crate) struct Answer {
+    pub(crate) octets: Vec<u8>,
+    /// The server.
+    pub(crate) from: SocketAddr,
+    /// Where it was asked from.
+    pub(crate) to: SocketAddr,
+}
+
 /// A datagram that is to leave.
 pub(crate) struct Leaving {
     /// What the witnesses will see, `at` the moment at which it leaves.
@@ -239,12 +248,7 @@ impl Run {
             ends,
             ref octets,
         } = asked;
-        let clock = &self.endpoints[ends.endpoint].clock;
-        let elapsed = match clock.base() {
-            Base::Wall { .. } => clock.elapsed(),
-            // The reply may have moved it already.
-            Base::Manual | Base::PerRequest(_) => given.elapsed,
-        };
+        let elapsed = self.elapsed_at_reply(ends.endpoint, given);
         let ask = Ask {
             endpoint: ends.endpoint,
             peer: ends.peer,
@@ -269,6 +273,48 @@ impl Run {
             self.remembered.entry(ticket.0).or_default().push_back(made);
         }
         self.leaving(departures, ticket, made)
+    }
+
+    /// How much mock time had elapsed for a reply that was just made.
+    fn elapsed_at_reply(&self, endpoint: usize, given: Given) -> Delta {
+        let clock = &self.endpoints[endpoint].clock;
+        match clock.base() {
+            Base::Wall { .. } => clock.elapsed(),
+            // The reply may have moved it already.
+            Base::Manual | Base::PerRequest(_) => given.elapsed,
+        }
+    }
+
+    /// The upstream server of the endpoint answered a copy of a request, at the
+    /// present moment `at`: what leaves, as of a reply of the endpoint's own. For
+    /// its clock, which the reply does not show, it is a reply like any other.
+    pub(crate) fn answered_upstream(
+        &mut self,
+        asked: &Asked,
+        given: Given,
+        answer: Answer,
+        at: Delta,
+    ) -> Vec<Leaving> {
+        let index = asked.ends.endpoint;
+        self.endpoints[index].clock.source().clock.replied();
+        let elapsed = self.elapsed_at_reply(index, given);
+        let endpoint = &self.endpoints[index];
+        let record = Record {
+            direction: Direction::Upstream,
+            number: asked.number(),
+            at,
+            made: None,
+            elapsed,
+            time: endpoint.start + elapsed,
+            endpoint: index,
+            protocol: endpoint.protocol,
+            peer: answer.from,
+            local: answer.to,
+            octets: answer.octets,
+            rules: Vec::new(),
+        };
+        self.show(&record);
+        self.answered(asked, given, Some(&record.octets), at)
     }
 
     /// The departures that were decided for the request of this ticket just

@@ -85,7 +85,8 @@ pub struct Finished {
     pub verdict: Verdict,
     /// The datagrams, up to 2^20 and 256 MiB.
     pub records: Vec<Record>,
-    /// What the server counted.
+    /// What the server counted, which does not see the requests that an upstream
+    /// server is asked in its place.
     pub totals: Totals,
 }
 

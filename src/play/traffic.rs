@@ -4,7 +4,8 @@
 use super::agenda::Agenda;
 use super::exits::{Exits, Outgoing};
 use super::moments::Moments;
-use super::run::{Asked, Ends, Given, Leaving, Run};
+use super::run::{Answer, Asked, Ends, Given, Leaving, Run};
+use super::upstream::{MOST_QUESTIONS, Question, Upstream};
 use crate::api::{Datagram, Delta, HostInstant};
 use crate::transport::Batch;
 use std::net::{IpAddr, SocketAddr};
@@ -18,14 +19,18 @@ pub(super) struct Traffic {
     /// Where the endpoints are bound; empty until they all are.
     pub(super) addresses: Vec<SocketAddr>,
     pub(super) exits: Exits,
-    /// Copies of requests on their way to the server, by the moments at which
-    /// they reach it.
-    pub(super) coming: Agenda<Delta, Copy>,
+    /// The servers to ask in the place of the endpoints' own.
+    pub(super) upstreams: Vec<Option<Upstream>>,
+    /// Copies of requests on their way to the server, and answers of upstream
+    /// servers, by the moments at which they reach it.
+    pub(super) coming: Agenda<Delta, Coming>,
     /// The moment of what came or reached the server last: what is taken up
     /// later has come later, so that moments alone decide the order.
     pub(super) latest: Delta,
     /// What the server works on.
     pub(super) serving: Option<Copy>,
+    /// How many questions to upstream servers are not done with.
+    pub(super) questions: usize,
     /// How many replies are in the delay line.
     pub(super) delayed: usize,
     /// Counts the scenarios that were loaded: what was delayed under an earlier
@@ -36,6 +41,24 @@ pub(super) struct Traffic {
     pub(super) is_over: bool,
     /// Datagrams that could not be sent, or for which there was no room.
     pub(super) not_sent: u64,
+    /// Questions that an upstream server did not answer.
+    pub(super) unanswered: u64,
+}
+
+/// What reaches the server.
+pub(super) enum Coming {
+    /// A copy of a request.
+    Copy(Copy),
+    /// What an upstream server answered to one.
+    Answer(Copy, Answer),
+}
+
+impl Coming {
+    /// The endpoint that it reaches.
+    pub(super) fn endpoint(&self) -> usize {
+        let (Self::Copy(copy) | Self::Answer(copy, _)) = self;
+        copy.asked.ends.endpoint
+    }
 }
 
 /// A copy of a request, on its way to the server.
@@ -53,21 +76,27 @@ impl Traffic {
             run,
             moments,
             addresses: Vec::new(),
+            upstreams: Vec::new(),
             coming: Agenda::new(),
             latest: Delta::ZERO,
             serving: None,
+            questions: 0,
             delayed: 0,
             epoch: 0,
             limit,
             is_over: false,
             not_sent: 0,
+            unanswered: 0,
         }
     }
 
-    /// Begins another run in the place of this one, with the same witnesses.
+    /// Begins another run in the place of this one, with the same witnesses, and
+    /// without upstream servers.
     pub(super) fn begin(&mut self, run: Run, moments: Arc<Moments>) {
         self.epoch += 1;
         self.delayed = 0;
+        self.questions = 0;
+        self.upstreams.clear();
         self.serving = None;
         self.coming.clear();
         self.latest = Delta::ZERO;
@@ -116,6 +145,31 @@ impl Traffic {
         self.serving = Some(copy);
     }
 
+    /// What an upstream server is to be asked because a copy of a request has
+    /// reached its endpoint; gives the copy back where there is none. `Ok(None)`:
+    /// the request goes no further.
+    pub(super) fn question(&mut self, mut copy: Copy) -> Result<Option<Question>, Copy> {
+        let Ends { endpoint, peer, .. } = copy.asked.ends;
+        let Some(Some(upstream)) = self.upstreams.get(endpoint) else {
+            return Err(copy);
+        };
+        if !upstream.may_be_asked(&copy.asked.octets, peer) {
+            return Ok(None);
+        }
+        if self.questions == MOST_QUESTIONS {
+            self.note_unanswered("too many requests wait for an answer");
+            return Ok(None);
+        }
+        let address = upstream.address();
+        copy.given.elapsed = self.run.elapsed(endpoint);
+        self.questions += 1;
+        Ok(Some(Question {
+            epoch: self.epoch,
+            copy,
+            address,
+        }))
+    }
+
     /// The address of ours that a datagram came to, where the kernel has to be
     /// told to answer from it.
     fn told(&self, endpoint: usize, local: IpAddr) -> Option<IpAddr> {
@@ -144,6 +198,22 @@ impl Traffic {
                 self.run.show(record);
             }
             Err(error) => self.note_not_sent(&error.to_string()),
+        }
+    }
+
+    /// Whether what was answered to a copy of a request goes back to its client.
+    pub(super) fn may_be_told(&self, asked: &Asked, answer: &Answer) -> bool {
+        let Ends { endpoint, peer, .. } = asked.ends;
+        let upstream = self.upstreams.get(endpoint).and_then(Option::as_ref);
+        upstream.is_some_and(|it| it.may_be_told(&asked.octets, &answer.octets, peer))
+    }
+
+    /// Counts a question without an answer; says so the first time, and each time
+    /// their number has doubled.
+    pub(super) fn note_unanswered(&mut self, why: &str) {
+        self.unanswered += 1;
+        if self.unanswered.is_power_of_two() {
+            warn!(why, count = self.unanswered, "no answer from upstream");
         }
     }
 

@@ -2,6 +2,7 @@
 //! comes in and what goes out.
 
 use super::network::{Network, Turn};
+use super::upstream::Questions;
 use crate::api::{HostClock, HostInstant};
 use crate::transport::{Batch, Outbox, Room, SendReport, Transport};
 use std::io;
@@ -27,6 +28,8 @@ pub(super) struct FaultyTransport {
     next: usize,
     /// When that one came, on the host's clocks.
     came: Option<HostInstant>,
+    /// What an upstream server has been asked.
+    questions: Questions,
 }
 
 impl FaultyTransport {
@@ -51,6 +54,7 @@ impl FaultyTransport {
             taken: Batch::new(BATCH, room),
             next: 0,
             came: None,
+            questions: Questions::default(),
         }
     }
 }
@@ -72,8 +76,15 @@ impl Transport for FaultyTransport {
     fn poll_recv(&mut self, context: &mut Context<'_>, batch: &mut Batch) -> Poll<io::Result<()>> {
         self.network.register(self.endpoint, context.waker());
         loop {
+            while let Some(heard) = self.questions.poll_heard(context) {
+                self.network.heard(heard);
+            }
             match self.network.turn(self.endpoint, self.came, batch) {
                 Turn::Delivered => return Poll::Ready(Ok(())),
+                Turn::Ask(question) => {
+                    self.questions.ask(question);
+                    continue;
+                }
                 Turn::Wait => return Poll::Pending,
                 Turn::TakeUp => {}
             }

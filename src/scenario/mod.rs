@@ -52,6 +52,7 @@ pub use endpoint::Endpoint;
 pub use library::{BuiltIn, library};
 
 use crate::api::{Delta, HostClock};
+use crate::client::Target;
 use crate::expect::Expectation;
 use crate::faults::{self, Engine, Rule, check_rules};
 use crate::settings::{
@@ -75,6 +76,19 @@ pub type ScenarioErrors = SettingsErrors;
 const SEED: u64 = 1;
 /// How many names stand in for one that there is not.
 const NAMES_SHOWN: usize = 3;
+
+/// The scenario asks a server for the time, which a network is needed for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "endpoint `{endpoint}` has upstream = \"{upstream}\", a server on the network; \
+     only `timeball play` asks it"
+)]
+pub struct HasUpstream {
+    /// The endpoint's name.
+    pub endpoint: String,
+    /// Whom it asks.
+    pub upstream: Target,
+}
 
 /// A scenario, checked.
 #[derive(Debug, Clone)]
@@ -127,6 +141,24 @@ impl Scenario {
         let mut document = Document::parse(file, text)?;
         let rule = document.read();
         document.finish(rule)
+    }
+
+    /// Says that no endpoint asks an upstream server, so that the scenario has
+    /// all of its time in itself.
+    ///
+    /// # Errors
+    /// The first endpoint that does.
+    pub fn without_upstream(&self) -> Result<(), HasUpstream> {
+        let asks = |endpoint: &Endpoint| {
+            Some(HasUpstream {
+                endpoint: endpoint.name.clone(),
+                upstream: endpoint.upstream.clone()?,
+            })
+        };
+        match self.endpoints.iter().find_map(asks) {
+            Some(found) => Err(found),
+            None => Ok(()),
+        }
     }
 
     /// The scenario in the file at `path`.

@@ -5,14 +5,14 @@ use crate::expect::Verdict;
 use crate::faults::Via;
 use crate::play::agenda::Agenda;
 use crate::play::moments::VirtualMoments;
-use crate::play::run::{Arrived, Asked, Endpoint, Ends, Given, Leaving, Run};
+use crate::play::run::{Answer, Arrived, Asked, Endpoint, Ends, Given, Leaving, Run};
 use crate::protocol::calendar::FormatError;
 use crate::scenario::Scenario;
 use crate::server::{room, service};
 use crate::service::Service;
-use crate::transcript::Witness;
+use crate::transcript::{Record, Witness};
 use crate::transport::Room;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -27,11 +27,16 @@ pub(crate) struct World {
     /// known; otherwise a reply takes no time.
     pub(crate) made: HashMap<(u64, u32), Delta>,
     reply: Vec<u8>,
+    /// The copies of requests that have reached an endpoint with an upstream
+    /// server, by request, until the answer is told.
+    asked_upstream: HashMap<u64, VecDeque<(Rc<Asked>, Given)>>,
 }
 
 struct Server {
     service: Service,
     room: Room,
+    /// Whether another server is asked in its place.
+    has_upstream: bool,
 }
 
 /// What is to happen.
@@ -60,6 +65,7 @@ impl World {
                 Ok(Server {
                     service: service(&endpoint.protocol, clock.source(), &ports)?,
                     room: room(&endpoint.protocol),
+                    has_upstream: endpoint.upstream.is_some(),
                 })
             };
         let servers: Result<Vec<_>, FormatError> =
@@ -73,6 +79,7 @@ impl World {
             agenda: Agenda::new(),
             made: HashMap::new(),
             reply: vec![0; most.unwrap_or(0)],
+            asked_upstream: HashMap::new(),
         })
     }
 
@@ -119,6 +126,23 @@ impl World {
         }
     }
 
+    /// The upstream server of an endpoint answers, as it did in this record; an
+    /// answer to what it was not asked is nothing.
+    pub(crate) fn hears(&mut self, record: &Record, left: &mut impl FnMut(Leaving)) {
+        let copies = self.asked_upstream.get_mut(&record.number);
+        let Some((asked, given)) = copies.and_then(VecDeque::pop_front) else {
+            return;
+        };
+        self.moments.set(record.at, record.at);
+        let answer = Answer {
+            octets: record.octets.clone(),
+            from: record.peer,
+            to: record.local,
+        };
+        let leaving = self.run.answered_upstream(&asked, given, answer, record.at);
+        self.leave(leaving, record.at, left);
+    }
+
     /// Has happen what is next.
     pub(crate) fn step(&mut self, left: &mut impl FnMut(Leaving)) {
         let Some((at, what)) = self.agenda.take() else {
@@ -131,7 +155,7 @@ impl World {
     }
 
     /// A copy of a request reaches its server at the moment `at`.
-    fn serve(&mut self, asked: &Asked, copy: u32, at: Delta, left: &mut impl FnMut(Leaving)) {
+    fn serve(&mut self, asked: &Rc<Asked>, copy: u32, at: Delta, left: &mut impl FnMut(Leaving)) {
         let made = self.made.get(&(asked.number(), copy)).copied();
         let moment = made.unwrap_or(at);
         self.moments.set(at, moment);
@@ -139,7 +163,16 @@ impl World {
             copy,
             elapsed: self.run.elapsed(asked.ends.endpoint),
         };
-        let Server { service, room } = &mut self.servers[asked.ends.endpoint];
+        let Server {
+            service,
+            room,
+            has_upstream,
+        } = &mut self.servers[asked.ends.endpoint];
+        if *has_upstream {
+            let copies = self.asked_upstream.entry(asked.number()).or_default();
+            copies.push_back((Rc::clone(asked), given));
+            return;
+        }
         // As much as a server's batch has room for.
         let len = asked.octets.len().min(room.request);
         let datagram = Datagram {

@@ -31,7 +31,7 @@
 //!
 //! | key | value |
 //! |---|---|
-//! | `direction` | `"in"`: from the client, or `"out"`: to it |
+//! | `direction` | `"in"`: from the client, `"out"`: to it, or `"upstream"`: what the upstream server of an endpoint answered |
 //! | `number` | of the request that it is, or belongs to; from 1 |
 //! | `at` | host time since the run began: seconds, to the nanosecond |
 //! | `made` | of a reply on a clock that the host's moves: when it was made, likewise; it may have been held back since |
@@ -39,7 +39,7 @@
 //! | `time` | mock time in RFC 3339: its start and `elapsed`, before any event bends it |
 //! | `endpoint` | the endpoint's name |
 //! | `protocol` | `"ntp"`, `"text"`, `"daytime"` or `"time"` |
-//! | `peer`, `local` | the client's address and port, and the server's |
+//! | `peer`, `local` | the client's address and port, and the server's; those of the upstream server, and of who asked it |
 //! | `bytes` | the payload, two hexadecimal digits an octet |
 //! | `fields` | what it says, see below; for people, not read back |
 //! | `rule` | a list of the names of the rules that touched it: `[]` for none |

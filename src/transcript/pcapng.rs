@@ -113,7 +113,7 @@ impl<W: Write> Pcapng<W> {
 impl<W: Write + Send> Witness for Pcapng<W> {
     fn saw(&mut self, record: &Record) {
         let (from, to, flags) = match record.direction {
-            Direction::In => (record.peer, record.local, 1_u32),
+            Direction::In | Direction::Upstream => (record.peer, record.local, 1_u32),
             Direction::Out => (record.local, record.peer, 2),
         };
         // The format has no time before 1970.

@@ -15,6 +15,9 @@ pub enum Direction {
     In,
     /// To the client: what really left, after all rules.
     Out,
+    /// From the upstream server of the endpoint, which was asked in the place
+    /// of a clock: what it answered, before any rule.
+    Upstream,
 }
 
 impl fmt::Display for Direction {
@@ -22,6 +25,7 @@ impl fmt::Display for Direction {
         f.write_str(match self {
             Self::In => "in",
             Self::Out => "out",
+            Self::Upstream => "upstream",
         })
     }
 }
@@ -30,7 +34,8 @@ impl fmt::Display for Direction {
 ///
 /// A request is recorded once, as it came from the client: copies that a rule
 /// makes of it on the way in are not. Each copy of a reply that leaves is one
-/// record; a reply that a rule lost is none.
+/// record; a reply that a rule lost is none. What an upstream server answers is
+/// recorded as it came, beside what leaves because of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
     /// Which way it went.
@@ -54,9 +59,10 @@ pub struct Record {
     pub endpoint: usize,
     /// What the endpoint speaks.
     pub protocol: ProtocolName,
-    /// The client.
+    /// The client, or the upstream server.
     pub peer: SocketAddr,
-    /// The address of the server that it came to, or left from.
+    /// The address of the server that it came to, or left from; for an upstream
+    /// server that from which it was asked.
     pub local: SocketAddr,
     /// The payload.
     pub octets: Vec<u8>,

@@ -99,6 +99,8 @@ pub fn compare<E>(
                 let is_too_much = waiting.count > MOST_WAITING;
                 is_too_much.then(|| waiting.first(|_| true)).flatten()
             }
+            // It was not made here, and cannot be made again.
+            Direction::Upstream => None,
             Direction::Out => match waiting.next(record.number) {
                 None => Some(Difference::Missing {
                     number: record.number,

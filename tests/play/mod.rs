@@ -8,6 +8,7 @@ mod handle;
 mod plot;
 mod replay;
 mod sockets;
+mod upstream;
 mod virtual_time;
 
 use crate::support::{ntp_request, receive};

@@ -199,7 +199,7 @@ fn examples(page: &str) -> Vec<Scenario> {
 #[test]
 fn the_pictures_are_those_that_are_drawn() {
     let page = page();
-    let [_, smears] = examples(&page).try_into().expect("two scenarios");
+    let [_, _, smears] = examples(&page).try_into().expect("three scenarios");
     let built_in = |name| Scenario::builtin(name).unwrap();
     let minutes = |count: i64| Some(Delta::from_seconds(60 * count));
     for (scenario, span) in [
@@ -228,7 +228,7 @@ fn the_pictures_are_those_that_are_drawn() {
 fn the_tutorial_fails_and_passes_as_it_says() {
     use super::client::{Client, Flaw};
     use timeball::simulate::Simulation;
-    let [busy, _] = examples(&page()).try_into().expect("two scenarios");
+    let [busy, _, _] = examples(&page()).try_into().expect("three scenarios");
     for (flaw, is_good) in [(Some(Flaw::Hurries), false), (None, true)] {
         let simulated = Simulation::new(busy.clone())
             .client([127, 0, 0, 1].into(), Client::new(&busy, 1, flaw))

@@ -93,7 +93,7 @@ fn a_line_that_is_not_of_a_transcript_is_told_with_its_column() {
         (
             "\"in\"",
             "\"up\"",
-            "unknown variant `up`, expected `in` or `out`",
+            "unknown variant `up`, expected one of `in`, `out`, `upstream`",
         ),
         (
             "\"number\":1",

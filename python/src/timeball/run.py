@@ -46,7 +46,8 @@ class Record:
     """A datagram of the transcript."""
 
     direction: str
-    """``in``: what the client sent; ``out``: what left for it, after all rules."""
+    """``in``: what the client sent; ``out``: what left for it, after all rules;
+    ``upstream``: what the upstream server of the endpoint answered, before them."""
     number: int
     """Which request it is, or answers; counted from 1 over all endpoints."""
     at: float

@@ -24,6 +24,12 @@ pub fn table(status: &Status, verdict: &Verdict) -> String {
             status.not_sent
         ));
     }
+    if status.unanswered > 0 {
+        text.push_str(&format!(
+            "requests without an answer from upstream: {}\n",
+            status.unanswered
+        ));
+    }
     text + &format!("{verdict}\n")
 }
 
@@ -36,6 +42,7 @@ struct Json<'a> {
     seconds: f64,
     requests: u64,
     not_sent: u64,
+    unanswered: u64,
     rules: BTreeMap<&'a str, u64>,
     #[serde(flatten)]
     verdict: &'a Verdict,
@@ -51,6 +58,7 @@ pub fn json(status: &Status, verdict: &Verdict) -> Result<String, Failed> {
         seconds: status.at.as_seconds_f64(),
         requests: status.requests,
         not_sent: status.not_sent,
+        unanswered: status.unanswered,
         rules: rules.map(|(name, count)| (name.as_str(), *count)).collect(),
         verdict,
     });

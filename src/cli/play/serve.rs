@@ -38,6 +38,9 @@ pub fn run(args: &ServeArgs, scenario: Scenario) -> ExitCode {
 }
 
 fn draw(args: &ServeArgs, scenario: &Scenario, file: &Path) -> Result<ExitCode, Failed> {
+    scenario
+        .without_upstream()
+        .map_err(|error| Failed::usage(format!("--plot: {error}")))?;
     let span = args.duration.map(|host| mock_time(scenario, host));
     std::fs::write(file, plot::svg(scenario, span))
         .map_err(|error| Failed::usage(format!("--plot {}: {error}", file.display())))?;
@@ -72,6 +75,7 @@ async fn play(args: &ServeArgs, scenario: Scenario) -> Result<ExitCode, Failed> 
         play = play.serve_test_time();
     }
     play.check()?;
+    play.find_upstreams().await?;
     let outputs = Outputs::create(args, &scenario)?;
     let bound = args.control.map(|address| bind_control(args, address));
     let bound = bound.transpose()?;
@@ -143,11 +147,14 @@ fn banner(scenario: &Scenario, stage: &LaunchedStage) {
         "TEST TIME, wrong on purpose: no clock may follow it.\n{}: {}",
         scenario.name, scenario.description
     ));
-    for (endpoint, listener) in scenario.endpoints.iter().zip(stage.listeners()) {
-        tell(&format!(
-            "{}: {} on {}",
-            endpoint.name, listener.protocol, listener.address
-        ));
+    let status = stage.handle().status();
+    for (endpoint, bound) in scenario.endpoints.iter().zip(&status.endpoints) {
+        let asks = match (&endpoint.upstream, bound.upstream) {
+            (Some(upstream), Some(address)) => format!(", asks {upstream} at {address}"),
+            _ => String::new(),
+        };
+        let (name, protocol, address) = (&bound.name, bound.protocol, bound.address);
+        tell(&format!("{name}: {protocol} on {address}{asks}"));
     }
     for (number, rule) in (1..).zip(&scenario.rules) {
         if rule.delay.is_some()
