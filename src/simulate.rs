@@ -80,7 +80,7 @@ pub trait VirtualClient {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
     /// The endpoint, by its place in the scenario from 0; where there are not
-    /// so many, it is lost.
+    /// so many, or nobody is at its port, it is lost.
     pub endpoint: usize,
     /// The port that it comes from.
     pub port: u16,

@@ -279,6 +279,10 @@ fn fits(scenario: &Scenario, served: &Scenario) -> Result<(), LoadError> {
             let why = "it has an `upstream`; serve such a scenario from the start";
             return Err(LoadError::Endpoint { endpoint, why });
         }
+        if wanted.closed != served.closed {
+            let why = "a port stays closed, or open, as long as it is served";
+            return Err(LoadError::Endpoint { endpoint, why });
+        }
         if wanted.protocol != served.protocol {
             return Err(LoadError::Protocol {
                 endpoint,

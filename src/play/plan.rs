@@ -241,9 +241,13 @@ impl Play {
         }
         let wrapped = Arc::clone(&network);
         let clock = Arc::clone(&host.clock);
+        let closed: Vec<bool> = scenario.endpoints.iter().map(|it| it.closed).collect();
         let server = server.with_transport(Arc::new(move |endpoint, inner| {
             let (network, clock) = (Arc::clone(&wrapped), Arc::clone(&clock));
-            Box::new(FaultyTransport::new(inner, network, clock, endpoint))
+            let is_closed = closed.get(endpoint).is_some_and(|&is_closed| is_closed);
+            Box::new(FaultyTransport::new(
+                inner, network, clock, endpoint, is_closed,
+            ))
         }));
         Ok(Prepared {
             server,

@@ -8,6 +8,7 @@ use crate::transport::{Batch, Outbox, Room, SendReport, Transport};
 use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use tracing::warn;
 
 /// Datagrams that are taken from the kernel at a time.
 const BATCH: usize = 16;
@@ -28,19 +29,26 @@ pub(super) struct FaultyTransport {
     next: usize,
     /// When that one came, on the host's clocks.
     came: Option<HostInstant>,
+    /// Whether nobody is to be at the port.
+    is_closed: bool,
     /// What an upstream server has been asked.
     questions: Questions,
 }
 
 impl FaultyTransport {
     /// Puts the rules of `network` between the network of `inner` and the
-    /// listener of this endpoint.
+    /// listener of this endpoint; has the kernel refuse what comes to one that
+    /// is closed.
     pub(super) fn new(
         inner: Box<dyn Transport>,
         network: Arc<Network>,
         clock: Arc<dyn HostClock>,
         endpoint: usize,
+        is_closed: bool,
     ) -> Self {
+        if is_closed && let Err(error) = inner.refuse() {
+            warn!(endpoint, %error, "the port is silent and not closed");
+        }
         network.open_exit(endpoint, inner.outbox());
         let room = Room {
             request: MAX_REQUEST_LEN,
@@ -54,6 +62,7 @@ impl FaultyTransport {
             taken: Batch::new(BATCH, room),
             next: 0,
             came: None,
+            is_closed,
             questions: Questions::default(),
         }
     }
@@ -74,6 +83,9 @@ impl FaultyTransport {
 
 impl Transport for FaultyTransport {
     fn poll_recv(&mut self, context: &mut Context<'_>, batch: &mut Batch) -> Poll<io::Result<()>> {
+        if self.is_closed {
+            return Poll::Pending;
+        }
         self.network.register(self.endpoint, context.waker());
         loop {
             while let Some(heard) = self.questions.poll_heard(context) {

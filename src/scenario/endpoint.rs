@@ -36,6 +36,9 @@ pub struct Endpoint {
     pub clock: ClockPlan,
     /// A server to ask in the place of the clock.
     pub upstream: Option<Target>,
+    /// Whether nobody is at the port: the kernel says so to whoever asks there
+    /// (ICMP, "port unreachable"), and nobody sees the request.
+    pub closed: bool,
 }
 
 /// What all endpoints have in common.
@@ -82,6 +85,7 @@ pub(super) fn endpoints(
                 None => common.clock.clone(),
             },
             upstream: upstream(document, path, protocol, table),
+            closed: closed(document, path, table),
         };
         beside(document, path, &endpoint, paths.iter().zip(&endpoints));
         endpoints.push(endpoint);
@@ -171,6 +175,23 @@ fn upstream(
     Target::parse(text, port)
         .map_err(|error| document.reject(&path_of("upstream"), error.to_string()))
         .ok()
+}
+
+fn closed(document: &mut Document<'_>, path: &str, table: &schema::Endpoint) -> bool {
+    let is_closed = table.closed.unwrap_or(false);
+    let beside = [
+        ("clock", table.clock.is_some()),
+        ("upstream", table.upstream.is_some()),
+    ];
+    for (key, _) in beside.iter().filter(|(_, is_there)| is_closed && *is_there) {
+        document.reject(
+            &join(path, key),
+            format!(
+                "nobody answers at a port that is closed; accepted: one of `closed` and `{key}`"
+            ),
+        );
+    }
+    is_closed
 }
 
 /// The protocol with the settings that the table has for it, checked by the

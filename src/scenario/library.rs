@@ -43,6 +43,7 @@ const LIBRARY: &[BuiltIn] = files! {
     "bit-flips"
     "blackhole"
     "bogus-origin"
+    "closed-port"
     "dead-and-live"
     "drift"
     "dst-change"

@@ -358,4 +358,7 @@ pub struct Endpoint {
     /// `[IPV6]:PORT`, with the protocol's own port by default; what it answers
     /// goes back through the rules. Not for `text`, and not beside `clock`.
     pub upstream: Option<String>,
+    /// Whether nobody is at the port, so that the kernel answers what comes there
+    /// with "port unreachable" (ICMP). Default `false`.
+    pub closed: Option<bool>,
 }

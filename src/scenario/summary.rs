@@ -64,8 +64,10 @@ fn one_line(endpoint: &Endpoint) -> String {
         address,
         clock,
         upstream,
+        closed,
     } = endpoint;
     let time = match upstream {
+        _ if *closed => "closed".to_owned(),
         Some(server) => format!("asks {server}"),
         None => match clock
             .events

@@ -35,6 +35,8 @@ pub(crate) struct World {
 struct Server {
     service: Service,
     room: Room,
+    /// Whether nobody is at its port.
+    is_closed: bool,
     /// Whether another server is asked in its place.
     has_upstream: bool,
 }
@@ -65,6 +67,7 @@ impl World {
                 Ok(Server {
                     service: service(&endpoint.protocol, clock.source(), &ports)?,
                     room: room(&endpoint.protocol),
+                    is_closed: endpoint.closed,
                     has_upstream: endpoint.upstream.is_some(),
                 })
             };
@@ -108,6 +111,9 @@ impl World {
         at: Delta,
         left: &mut impl FnMut(Leaving),
     ) {
+        if self.servers[ends.endpoint].is_closed {
+            return;
+        }
         self.moments.set(at, at);
         let Arrived {
             asked,
@@ -167,6 +173,7 @@ impl World {
             service,
             room,
             has_upstream,
+            ..
         } = &mut self.servers[asked.ends.endpoint];
         if *has_upstream {
             let copies = self.asked_upstream.entry(asked.number()).or_default();

@@ -51,6 +51,15 @@ pub trait Transport: Send {
         None
     }
 
+    /// Has whoever sends something here told from now on that nobody is at the
+    /// port (ICMP), which stays taken. There is no way back.
+    ///
+    /// # Errors
+    /// `Unsupported` where there is no such thing, or the kernel's.
+    fn refuse(&self) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     /// Where the replies go.
     fn outbox(&self) -> Arc<dyn Outbox>;
 }

@@ -4,7 +4,7 @@ use super::kernel::{self, Batch, SendReport, SocketOption, Watch};
 use super::{Outbox, Transport};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::AsFd;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
@@ -209,6 +209,25 @@ impl Transport for UdpTransport {
                 Err(error) => return Poll::Ready(Err(error)),
             }
         }
+    }
+
+    /// A UDP socket that is connected takes nothing from anybody but its peer:
+    /// for the others the kernel finds no socket at the port, and says so.
+    ///
+    /// # Why it is its own peer
+    /// To itself there is always a way, on whatever network it is; and it never
+    /// sends anything. A wildcard address becomes that of the loopback, and the
+    /// others have no socket then either.
+    fn refuse(&self) -> io::Result<()> {
+        let own = self.socket.local_addr()?.as_socket();
+        let own = own.ok_or(io::ErrorKind::Unsupported)?;
+        let peer = match own.ip() {
+            ip if !ip.is_unspecified() => ip,
+            IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        };
+        self.socket
+            .connect(&SocketAddr::new(peer, own.port()).into())
     }
 
     fn recv_rest(&mut self, batch: &mut Batch) -> io::Result<()> {

@@ -1,6 +1,7 @@
 //! Scenarios: served on real sockets, simulated in virtual time, run again from
 //! their transcripts.
 
+mod closed;
 mod command;
 mod controlled;
 mod faults;

@@ -23,6 +23,7 @@ const BAD: &[(&str, &[&[Flaw]])] = &[
     ),
     ("blackhole", &[&[Hurries], &[StopsAt(33)]]),
     ("bogus-origin", &[&[Skips(Origin), StopsAtBadReply]]),
+    ("closed-port", &[&[StopsAt(1)], &[Hurries]]),
     ("dead-and-live", &[&[StopsAt(1)], &[Hurries]]),
     ("drift", &[&[StopsAt(299)], &[Hurries]]),
     ("dst-change", &[&[StopsAt(10)], &[Hurries]]),

@@ -151,6 +151,7 @@ fn banner(scenario: &Scenario, stage: &LaunchedStage) {
     for (endpoint, bound) in scenario.endpoints.iter().zip(&status.endpoints) {
         let asks = match (&endpoint.upstream, bound.upstream) {
             (Some(upstream), Some(address)) => format!(", asks {upstream} at {address}"),
+            _ if endpoint.closed => ", closed: port unreachable".to_owned(),
             _ => String::new(),
         };
         let (name, protocol, address) = (&bound.name, bound.protocol, bound.address);
