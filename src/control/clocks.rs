@@ -35,6 +35,16 @@ pub(super) fn chosen(
     Ok(all)
 }
 
+/// The clocks, those that several endpoints share once.
+pub(super) fn distinct(
+    clocks: &[(String, MockClock)],
+) -> impl Iterator<Item = &(String, MockClock)> + Clone {
+    clocks.iter().enumerate().filter_map(|(place, clock)| {
+        let is_same = |(_, before): &(String, MockClock)| before.is_same_as(&clock.1);
+        (!clocks[..place].iter().any(is_same)).then_some(clock)
+    })
+}
+
 /// From now on this much time elapses in a second of the host's.
 ///
 /// # Errors
@@ -44,7 +54,7 @@ pub(super) fn set_rate(clocks: &[(String, MockClock)], rate: Ratio) -> Result<()
     if let Some((name, _)) = clocks.iter().find(|(_, clock)| !is_on_the_wall(clock)) {
         return Err(Refusal::conflict(format!("{name}: {NotAWallClock}")));
     }
-    for (_, clock) in clocks {
+    for (_, clock) in distinct(clocks) {
         clock
             .set_rate(rate)
             .map_err(|error| Refusal::conflict(error.to_string()))?;
@@ -61,8 +71,9 @@ pub(super) fn set_rate(clocks: &[(String, MockClock)], rate: Ratio) -> Result<()
 /// # Errors
 /// No event is still to come.
 pub(super) fn go_to_next(clocks: &[(String, MockClock)]) -> Result<Event, Refusal> {
+    let clocks = distinct(clocks);
     let soonest = clocks
-        .iter()
+        .clone()
         .filter_map(|(_, clock)| clock.next_due())
         .min();
     let mut reached = None;

@@ -227,7 +227,7 @@ pub(super) fn find(path: &str, method: &str) -> Result<&'static Verb, Refusal> {
 /// Moves the clocks that `values` name, and tells what they show then.
 fn moved(controlled: &dyn Controllable, values: &Values, change: impl Fn(&MockClock)) -> Answer {
     let clocks = chosen(controlled, values)?;
-    clocks.iter().for_each(|(_, clock)| change(clock));
+    clocks::distinct(&clocks).for_each(|(_, clock)| change(clock));
     json(told(&clocks))
 }
 

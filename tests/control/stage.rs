@@ -134,6 +134,37 @@ fn a_verb_without_a_name_moves_the_whole_pool() {
 }
 
 #[test]
+fn a_clock_that_endpoints_share_is_moved_once() {
+    let shared = "name = 'shared'\ndescription = 'Two endpoints with one clock, and one apart'
+time = { base = 'manual', start = '2030-01-01T00:00:00Z' }
+endpoints = [{ name = 'a' }, { name = 'b' }, { name = 'own', clock.stratum = 2 }]
+clock.events = [
+    { name = 'first', request = 5, stratum = 5 },
+    { name = 'second', request = 6, stratum = 6 },
+]";
+    play(shared, |it| {
+        for (path, body, time) in [
+            ("/advance", r#"{"by": "10s"}"#, "00:00:10"),
+            ("/step", r#"{"by": "1h"}"#, "01:00:10"),
+            ("/set", r#"{"time": "2030-01-01T12:00:00Z"}"#, "12:00:00"),
+        ] {
+            let all = ["a", "b", "own"].map(|name| format!("{name} {time}"));
+            assert_eq!(it.moved(path, body), all, "{path}");
+        }
+        let one = it.moved("/advance", r#"{"by": "1s", "clock": "b"}"#);
+        assert_eq!(one, ["b 12:00:01"]);
+        assert_eq!(it.status()["clocks"][0]["elapsed_ns"], 11_000_000_000_i64);
+
+        let answer = post(it.control, "/next", "{}").done();
+        assert_eq!(answer["event"], "first", "and not the one behind it");
+        assert_eq!(it.served(0).stratum, 5);
+        it.moved("/pause", "{}");
+        it.moved("/resume", "{}");
+        assert_eq!(it.status()["clocks"][1]["paused"], false);
+    });
+}
+
+#[test]
 fn next_takes_the_whole_pool_to_the_next_event_of_any_clock() {
     play(POOL, |pool| {
         let answer = post(pool.control, "/next", "{}").done();

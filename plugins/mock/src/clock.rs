@@ -140,6 +140,12 @@ impl MockClock {
         timeline.read_at(elapsed.as_nanos()).time - (timeline.start() + elapsed)
     }
 
+    /// Whether both are handles of the same clock.
+    #[must_use]
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// The nominal time at which the run began.
     #[must_use]
     pub fn start(&self) -> Timestamp {
