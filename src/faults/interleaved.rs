@@ -4,14 +4,14 @@ use super::content::Content;
 use super::stamp::shifted;
 use crate::api::{Delta, NtpTimestamp};
 use crate::protocol::ntp::Header;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Interleaved replies, as RFC 9769 defines them and as it does not: the origin
 /// timestamp is the request's receive timestamp, and the transmit timestamp
 /// that of the reply before.
 ///
 /// Nothing changes in the first reply to a client, which has none before it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Interleaved {
     /// Which requests are answered so.
@@ -21,7 +21,7 @@ pub struct Interleaved {
 }
 
 /// Which requests get an interleaved reply.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum InterleavedTo {
     /// Those that ask for it: version 4, an origin timestamp that is the
@@ -34,7 +34,7 @@ pub enum InterleavedTo {
 }
 
 /// How right an interleaved reply is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum InterleavedReply {
     /// As it should be.

@@ -4,13 +4,13 @@ use super::content::Content;
 use super::short::{Short, deserialize_short};
 use super::value::Span;
 use crate::api::{LeapIndicator, ReferenceId};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// A kiss-o'-death in place of the time: leap indicator 3, stratum 0 and the
 /// code as the reference id, everything else as in the honest reply, whose
 /// origin timestamp lets the client trust it. `set` gives it a wrong one.
 /// RFC 5905 section 7.4.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Kiss {
     /// The code: `RATE`, `DENY`, `RSTR` or any 1 to 4 ASCII characters.

@@ -6,7 +6,7 @@ use crate::api::Delta;
 use ipnet::IpNet;
 use serde::de::MapAccess;
 use serde::de::value::MapAccessDeserializer;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::net::IpAddr;
 
 /// A client's address, or a subnet of them (`"192.0.2.0/24"`).
@@ -41,7 +41,7 @@ impl Short for Subnet {
 
 /// Which requests by their number: one of them (`6`), or
 /// `{ from = 6, to = 10, every = 2, of = "endpoint" }`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(remote = "Self", deny_unknown_fields)]
 pub struct Requests {
     /// The first, from 1.
@@ -58,7 +58,7 @@ pub struct Requests {
 }
 
 /// Which requests are counted together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Of {
     /// Those of one client (one IP address, whatever its port) to one
@@ -114,7 +114,7 @@ impl Short for Requests {
 
 /// A stretch of the mock time that has elapsed since the start of the run:
 /// `{ from = "10s", to = "20s" }`, without the end itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Window {
     /// Its beginning; none means the start of the run.

@@ -23,6 +23,7 @@
 //! | [`network`] | delay, loss, duplication, order, and where a reply comes from |
 //! | [`unasked`] | datagrams that nobody asked for |
 //! | [`value`] | durations, probabilities and the like, as they are written |
+//! | `written` | the same, written down again |
 //! | [`check`] | what can be wrong with a rule |
 //! | [`ask`] | what the engine is told, and what it says |
 //! | [`engine`] | the engine |
@@ -59,6 +60,7 @@ mod tickets;
 pub mod trailer;
 pub mod unasked;
 pub mod value;
+mod written;
 
 pub use ask::{Arrivals, Ask, Departure, Endpoint, Ticket, Via};
 pub use check::{Problem, RuleProblem, check_rules};

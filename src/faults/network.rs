@@ -5,12 +5,12 @@ use super::value::{Probability, Span};
 use crate::api::Delta;
 use serde::de::MapAccess;
 use serde::de::value::MapAccessDeserializer;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt;
 use std::net::IpAddr;
 
 /// What happens to requests, and what to replies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct EachWay<T> {
     /// On the way to the server.
@@ -23,7 +23,7 @@ pub struct EachWay<T> {
 /// with a distribution from which each is drawn.
 ///
 /// A drawn delay below zero is zero, and one above the longest is the longest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(remote = "Self", deny_unknown_fields, rename_all = "lowercase")]
 pub enum Delay {
     /// Always this long, 0 to an hour.
@@ -123,7 +123,7 @@ impl Short for Shape {
 
 /// Which datagrams are lost, of those that reach the rule: a probability
 /// (`0.1`), or a table of one of `first`, `every` and `burst`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(remote = "Self", deny_unknown_fields, rename_all = "lowercase")]
 pub enum Loss {
     /// Each by itself, with this probability.
@@ -138,7 +138,7 @@ pub enum Loss {
 
 /// The model of Gilbert and Elliott: a chain of two states, good and bad, that
 /// makes one step before each datagram, from good.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Burst {
     /// The probability to go from good to bad.
@@ -188,7 +188,7 @@ impl Short for Loss {
 
 /// Copies of a datagram: how many (`1`), or
 /// `{ copies = 1, after = "1ms", flip_bits = 1 }`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(remote = "Self", deny_unknown_fields)]
 pub struct Duplicate {
     /// How many beside the datagram itself, 1 to 16.
@@ -230,7 +230,7 @@ impl Short for Duplicate {
 }
 
 /// Until when a reply is held back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Hold {
     /// Until the client's next request to this endpoint has come: the late

@@ -6,7 +6,7 @@ use super::short::{Short, deserialize_short};
 use super::value::{Amount, Octets};
 use serde::de::MapAccess;
 use serde::de::value::MapAccessDeserializer;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeSet;
 
 /// The longest payload of a UDP datagram over IPv4: 65,535 octets less the
@@ -15,7 +15,7 @@ pub const LONGEST: usize = 65_507;
 
 /// The reply made longer: a length (`1024`), or
 /// `{ to = 1024, with = "x", inside_line = true }`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(remote = "Self", deny_unknown_fields)]
 pub struct Pad {
     /// Octets of the whole reply, 1 to 65,507; a longer one stays as it is.
@@ -52,7 +52,7 @@ impl Short for Pad {
 
 /// Bits of the reply turned over, at drawn places: how many (`1`), or
 /// `{ count = 3, from = 24, to = 31 }` with the octets among which to draw.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(remote = "Self", deny_unknown_fields)]
 pub struct FlipBits {
     /// How many different bits, 1 to 512; all, where there are not so many.

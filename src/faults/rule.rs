@@ -11,7 +11,7 @@ use super::trailer::{Extension, Mac};
 use super::unasked::{Replay, Unsolicited};
 use super::value::{Amount, Octets, Positions, Probability, Span};
 use crate::api::Delta;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// One `[[rules]]` table: what it matches, and the faults it makes.
 ///
@@ -32,7 +32,7 @@ use serde::Deserialize;
 /// assert_eq!(rule.check(), []);
 /// # Ok::<(), toml::de::Error>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Rule {
     /// What it is called in transcripts, in counts and by control, and part of

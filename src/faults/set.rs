@@ -9,14 +9,14 @@ use crate::api::{Delta, LeapIndicator, NtpShort, ReferenceId};
 use crate::protocol::ntp::Header;
 use crate::settings::parse_duration;
 use md5::{Digest, Md5};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::net::IpAddr;
 
 /// Fields of the header, each with what is sent in place of the honest value.
 ///
 /// Numbers are raw: what the wire carries, whether it makes sense or not.
 /// After `kiss` and `interleaved`, so that they can be made wrong.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SetHeader {
     /// 0 to 3.

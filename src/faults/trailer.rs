@@ -4,10 +4,10 @@
 use super::content::Content;
 use super::draws::{Draws, Purpose};
 use super::value::Octets;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// One or more extension fields at the end of the reply. RFC 7822 section 3.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Extension {
     /// The field type, 0 to 65535.
@@ -28,7 +28,7 @@ pub struct Extension {
 
 /// What looks like a message authentication code at the end of the reply: the
 /// id of a key and a digest of drawn octets. RFC 5905 section 7.3.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Mac {
     /// Octets of key id and digest together, 4 to 68: 20 for MD5 and AES-CMAC,

@@ -5,13 +5,13 @@ use super::value::Span;
 use crate::api::NtpTimestamp;
 use crate::protocol::ntp::header::mode;
 use crate::protocol::ntp::{Header, header};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// NTP packets beside the reply, to where the request came from.
 ///
 /// Each is the header of the honest reply with another mode, and with an origin
 /// timestamp that is not the request's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Unsolicited {
     /// The mode, 0 to 7: 4 for a reply or 5 for a broadcast, whose origin and
@@ -58,7 +58,7 @@ impl Unsolicited {
 /// The reply to the client's previous request, octet for octet as it was sent,
 /// once more. Nothing where there was none, or where it was longer than 1,024
 /// octets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Replay {
     /// In place of the reply that is due.

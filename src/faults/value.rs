@@ -5,7 +5,8 @@ use super::short::{Short, deserialize_short};
 use crate::api::Delta;
 use crate::settings::parse_duration;
 use serde::de::{MapAccess, value::MapAccessDeserializer};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
+use std::fmt;
 
 /// A span of time: seconds (`2`, `0.5`), or a number with a unit of `ns`, `us`,
 /// `ms`, `s`, `m`, `h` or `d` (`"500ms"`). Exact to the nanosecond.
@@ -77,6 +78,12 @@ impl Probability {
     }
 }
 
+impl fmt::Display for Probability {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.numerator, self.denominator)
+    }
+}
+
 impl<'de> Deserialize<'de> for Probability {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserialize_short(deserializer)
@@ -122,7 +129,7 @@ fn decimal(text: &str) -> Option<(u64, u64)> {
 
 /// Positions in a sequence that counts from 1: one of them (`6`), or
 /// `{ from = 6, to = 10, every = 2 }`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(remote = "Self", deny_unknown_fields, default)]
 pub struct Positions {
     /// The first position, from 1.
@@ -183,7 +190,7 @@ impl Short for Positions {
 
 /// A count of something: a fixed one (`20`), or one that is drawn anew for
 /// each reply (`{ from = 0, to = 47 }`, both included).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(remote = "Self", deny_unknown_fields)]
 pub struct Amount {
     /// The least.
