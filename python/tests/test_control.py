@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta, timezone
 from fractions import Fraction
 
@@ -182,3 +183,16 @@ def test_the_token_of_the_environment_is_shown(timeball_run, monkeypatch):
     with pytest.raises(ControlError) as refused:
         Control(run.control.url).status()
     assert refused.value.status == 401
+
+
+def test_a_run_that_control_changed_tells_its_datagrams_and_replays(timeball_run):
+    run = timeball_run(MANUAL)
+    ask(run)
+    run.control.advance(9)
+    run.control.add_fault({"name": "deny", "kiss": {"code": "DENY"}})
+    ask(run)
+    run.finish()
+    assert [record.direction for record in run.records()] == ["in", "out", "in", "out"]
+    lines = run.transcript.read_text(encoding="utf-8").splitlines()
+    changes = [json.loads(line) for line in lines if line.startswith('{"control"')]
+    assert [change["control"] for change in changes] == ["advance", "fault add"]

@@ -5,9 +5,8 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use timeball::play::replay::replay;
-use timeball::scenario::Scenario;
-use timeball::transcript::{Comparison, Reader};
+use timeball::play::replay::{ReplayError, Replayed, replay, scenario_of};
+use timeball::transcript::Reader;
 
 /// What a program exits with that was given a transcript which it cannot run.
 const UNREADABLE: u8 = 2;
@@ -27,18 +26,24 @@ pub struct Args {
 pub fn run(args: &Args) -> ExitCode {
     let file = args.transcript.display();
     match compared(&args.transcript) {
-        Ok(Comparison {
+        Ok(Replayed {
             requests,
             replies,
             difference: None,
+            ..
         }) => {
             let text = format!("{file}: the same: requests {requests}, replies {replies}\n");
             print(&text, ExitCode::SUCCESS)
         }
-        Ok(Comparison {
+        Ok(Replayed {
             difference: Some(difference),
+            loaded,
             ..
-        }) => print(&format!("{file}: {difference}\n"), ExitCode::FAILURE),
+        }) => {
+            let loaded = loaded.map_or_else(String::new, |name| format!("{name}: "));
+            let text = format!("{file}: {loaded}{difference}\n");
+            print(&text, ExitCode::FAILURE)
+        }
         Err(text) => {
             tell(&format!("error: {text}"));
             ExitCode::from(UNREADABLE)
@@ -47,22 +52,18 @@ pub fn run(args: &Args) -> ExitCode {
 }
 
 /// Runs the transcript again; an error is told with the file and the line.
-fn compared(path: &Path) -> Result<Comparison, String> {
+fn compared(path: &Path) -> Result<Replayed, String> {
     let file = path.display();
     let at_file = |error: &dyn std::fmt::Display| format!("{file}: {error}");
     let input = File::open(path).map_err(|error| at_file(&error))?;
     let reader = Reader::new(BufReader::new(input)).map_err(|error| at_file(&error))?;
-    let opening = reader.opening().clone();
     let name = format!("{file}: the scenario in line 1");
-    let mut scenario =
-        Scenario::from_toml(&opening.scenario, &name).map_err(|errors| errors.to_string())?;
-    scenario.seed = opening.seed;
-    if let Some(rate) = opening.rate {
-        scenario = scenario
-            .with_rate(rate)
-            .map_err(|error| format!("{file}: line 1: rate = {rate}: {error}"))?;
-    }
-    let records: Result<Vec<_>, _> = reader.collect();
-    let records = records.map_err(|error| at_file(&error))?;
-    replay(&scenario, &records).map_err(|error| at_file(&error))
+    let scenario = scenario_of(reader.opening(), &name).map_err(|error| error.to_string())?;
+    let entries: Result<Vec<_>, _> = reader.collect();
+    let entries = entries.map_err(|error| at_file(&error))?;
+    replay(&scenario, entries).map_err(|error| match error {
+        // The first line is none of the entries, and lines count from 1.
+        ReplayError::Entry { place, problem } => format!("{file}: line {}: {problem}", place + 2),
+        error => at_file(&error),
+    })
 }

@@ -1,26 +1,26 @@
-//! The verbs that move clocks.
+//! What control does to clocks.
 
-use super::controllable::Controllable;
 use super::refusal::Refusal;
 use super::status::ClockStatus;
 use crate::api::{Delta, Timestamp};
 use crate::settings::alternatives;
+use crate::transcript::Motion;
 use chrono::{DateTime, SecondsFormat};
 use timeball_mock::{Base, Event, MockClock, NotAWallClock, Ratio};
 
 /// The key that names a clock.
 pub(super) const CLOCK: &str = "clock";
 
-/// The clock `name`; without a name the only one, or all those of a scenario,
-/// whose time is one.
+/// Of `all` clocks that of this `name`; without a name the only one, or all
+/// those of a scenario, whose time is one.
 ///
 /// # Errors
 /// There is no such clock, or none was named and there are several.
-pub(super) fn chosen(
-    controlled: &dyn Controllable,
+pub(crate) fn chosen(
+    mut all: Vec<(String, MockClock)>,
+    are_of_a_scenario: bool,
     name: Option<&str>,
 ) -> Result<Vec<(String, MockClock)>, Refusal> {
-    let mut all = controlled.clocks();
     if all.is_empty() {
         let text = "no source here is a mock, so there is no clock to move";
         return Err(Refusal::conflict(text));
@@ -29,16 +29,35 @@ pub(super) fn chosen(
     match name {
         Some(name) if names.contains(&name) => all.retain(|(other, _)| other == name),
         Some(name) => return Err(Refusal::no_such("clock", CLOCK, name, &names)),
-        None if all.len() == 1 || controlled.stage().is_some() => {}
+        None if all.len() == 1 || are_of_a_scenario => {}
         None => return Err(Refusal::missing(CLOCK, alternatives(names))),
     }
     Ok(all)
 }
 
-/// The clocks, those that several endpoints share once.
-pub(super) fn distinct(
+/// Moves `clocks`, each once; says to which event that took them.
+///
+/// # Errors
+/// They cannot be moved so; none of them has been then.
+pub(crate) fn carry_out(
     clocks: &[(String, MockClock)],
-) -> impl Iterator<Item = &(String, MockClock)> + Clone {
+    motion: Motion,
+) -> Result<Option<Event>, Refusal> {
+    let each = |change: &dyn Fn(&MockClock)| distinct(clocks).for_each(|(_, clock)| change(clock));
+    match motion {
+        Motion::Advance(by) => each(&|clock| clock.advance(by)),
+        Motion::Step(by) => each(&|clock| clock.step(by)),
+        Motion::Set(time) => each(&|clock| clock.set(time)),
+        Motion::Rate(rate) => set_rate(clocks, rate)?,
+        Motion::Pause => each(&MockClock::pause),
+        Motion::Resume => each(&MockClock::unpause),
+        Motion::Next => return go_to_next(clocks).map(Some),
+    }
+    Ok(None)
+}
+
+/// The clocks, those that several endpoints share once.
+fn distinct(clocks: &[(String, MockClock)]) -> impl Iterator<Item = &(String, MockClock)> + Clone {
     clocks.iter().enumerate().filter_map(|(place, clock)| {
         let is_same = |(_, before): &(String, MockClock)| before.is_same_as(&clock.1);
         (!clocks[..place].iter().any(is_same)).then_some(clock)
@@ -49,7 +68,7 @@ pub(super) fn distinct(
 ///
 /// # Errors
 /// One of them is not moved by the host's clock; none has changed then.
-pub(super) fn set_rate(clocks: &[(String, MockClock)], rate: Ratio) -> Result<(), Refusal> {
+fn set_rate(clocks: &[(String, MockClock)], rate: Ratio) -> Result<(), Refusal> {
     let is_on_the_wall = |clock: &MockClock| matches!(clock.base(), Base::Wall { .. });
     if let Some((name, _)) = clocks.iter().find(|(_, clock)| !is_on_the_wall(clock)) {
         return Err(Refusal::conflict(format!("{name}: {NotAWallClock}")));
@@ -70,7 +89,7 @@ pub(super) fn set_rate(clocks: &[(String, MockClock)], rate: Ratio) -> Result<()
 ///
 /// # Errors
 /// No event is still to come.
-pub(super) fn go_to_next(clocks: &[(String, MockClock)]) -> Result<Event, Refusal> {
+fn go_to_next(clocks: &[(String, MockClock)]) -> Result<Event, Refusal> {
     let clocks = distinct(clocks);
     let soonest = clocks
         .clone()

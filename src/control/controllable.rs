@@ -1,17 +1,30 @@
 //! What control drives: a server that serves, or a scenario that is played.
 
+use super::clocks::{carry_out, chosen};
 use super::refusal::Refusal;
 use super::status::{FaultStatus, ListenerStatus, ScenarioStatus};
 use crate::expect::Verdict;
 use crate::faults::{Problem, Rule};
 use crate::scenario::Scenario;
+use crate::transcript::Motion;
 use std::sync::Arc;
-use timeball_mock::MockClock;
+use timeball_mock::{Event, MockClock};
 
 /// A running server with clocks that can be moved.
 pub trait Controllable: Send + Sync {
     /// The clocks, each with the name of its source or of its endpoint.
     fn clocks(&self) -> Vec<(String, MockClock)>;
+
+    /// Moves the clock of this name; without a name the only one, or all those
+    /// of a scenario. Says to which event that took it.
+    ///
+    /// # Errors
+    /// There is no such clock, or it cannot be moved so; nothing has changed
+    /// then.
+    fn move_clocks(&self, clock: Option<&str>, motion: Motion) -> Result<Option<Event>, Refusal> {
+        let clocks = chosen(self.clocks(), self.stage().is_some(), clock)?;
+        carry_out(&clocks, motion)
+    }
 
     /// Where time is served, and what was counted there.
     fn listeners(&self) -> Vec<ListenerStatus>;

@@ -9,7 +9,7 @@
 //! | `access` | who may control: `Host`, `Origin`, [`Token`] |
 //! | `verbs` | the paths, and what is done at each |
 //! | `arguments` | a body of JSON against what its verb declares |
-//! | `clocks` | the verbs that move clocks |
+//! | `clocks` | what is done to clocks |
 //! | `scenarios` | the verbs of a scenario: rules out of JSON, and other scenarios |
 //! | `controllable` | what is driven: [`Controllable`], [`Stage`] |
 //! | `refusal` | why something was not done: [`Refusal`] |
@@ -17,7 +17,7 @@
 
 mod access;
 mod arguments;
-mod clocks;
+pub(crate) mod clocks;
 mod controllable;
 mod http;
 mod refusal;

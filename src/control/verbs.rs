@@ -9,9 +9,10 @@ use super::status::{Clocks, Faults, Mode, Reached, Status};
 use crate::api::Delta;
 use crate::api::settings::{Accepts, Default, Key, Values};
 use crate::scenario::Scenario;
+use crate::transcript::Motion;
 use serde::Serialize;
 use serde_json::{Map, Value};
-use timeball_mock::{MockClock, NotARatio, Ratio};
+use timeball_mock::{Event, NotARatio, Ratio};
 
 /// The longest body, in octets.
 pub(super) const LONGEST_BODY: usize = 64 << 10;
@@ -76,39 +77,35 @@ const VERBS: &[Verb] = &[
     }),
     post("/pause", |controlled, body| {
         let values = arguments(&[&NAME], &body)?;
-        moved(controlled, &values, |clock| clock.pause())
+        moved(controlled, &values, Motion::Pause)
     }),
     post("/resume", |controlled, body| {
         let values = arguments(&[&NAME], &body)?;
-        moved(controlled, &values, |clock| clock.unpause())
+        moved(controlled, &values, Motion::Resume)
     }),
     post("/advance", |controlled, body| {
         let values = arguments(&[&FORWARD, &NAME], &body)?;
         let by = values.duration(FORWARD.name);
-        moved(controlled, &values, |clock| clock.advance(by))
+        moved(controlled, &values, Motion::Advance(by))
     }),
     post("/set", |controlled, body| {
         let values = arguments(&[&TIME, &NAME], &body)?;
         let time = values.instant(TIME.name);
-        moved(controlled, &values, |clock| clock.set(time))
+        moved(controlled, &values, Motion::Set(time))
     }),
     post("/step", |controlled, body| {
         let values = arguments(&[&BY, &NAME], &body)?;
         let by = values.duration(BY.name);
-        moved(controlled, &values, |clock| clock.step(by))
+        moved(controlled, &values, Motion::Step(by))
     }),
     post("/rate", |controlled, body| {
         let values = arguments(&[&RATE, &NAME], &body)?;
         let rate = ratio(&values.text(RATE.name))?;
-        let clocks = chosen(controlled, &values)?;
-        clocks::set_rate(&clocks, rate)?;
-        json(told(&clocks))
+        moved(controlled, &values, Motion::Rate(rate))
     }),
     post("/next", |controlled, body| {
-        let clocks = chosen(controlled, &arguments(&[&NAME], &body)?)?;
-        let event = clocks::go_to_next(&clocks)?.name;
-        let clocks = clocks::told(&clocks);
-        json(Reached { event, clocks })
+        let values = arguments(&[&NAME], &body)?;
+        moved(controlled, &values, Motion::Next)
     }),
     post("/fault/add", |controlled, body| {
         let stage = stage(controlled, "fault add")?;
@@ -224,23 +221,17 @@ pub(super) fn find(path: &str, method: &str) -> Result<&'static Verb, Refusal> {
     Err(Refusal::new(RefusalKind::MethodNotAllowed, error).accepting(accepted))
 }
 
-/// Moves the clocks that `values` name, and tells what they show then.
-fn moved(controlled: &dyn Controllable, values: &Values, change: impl Fn(&MockClock)) -> Answer {
-    let clocks = chosen(controlled, values)?;
-    clocks::distinct(&clocks).for_each(|(_, clock)| change(clock));
-    json(told(&clocks))
-}
-
-fn chosen(
-    controlled: &dyn Controllable,
-    values: &Values,
-) -> Result<Vec<(String, MockClock)>, Refusal> {
-    clocks::chosen(controlled, values.find_text(CLOCK).as_deref())
-}
-
-fn told(clocks: &[(String, MockClock)]) -> Clocks {
-    let clocks = clocks::told(clocks);
-    Clocks { clocks }
+/// Moves the clocks that `values` name, and tells what they show then, and to
+/// which event that took them.
+fn moved(controlled: &dyn Controllable, values: &Values, motion: Motion) -> Answer {
+    let name = values.find_text(CLOCK);
+    let event = controlled.move_clocks(name.as_deref(), motion)?;
+    let mut clocks = clocks::told(&controlled.clocks());
+    clocks.retain(|clock| name.as_ref().is_none_or(|name| clock.name == *name));
+    match event {
+        Some(Event { name: event, .. }) => json(Reached { event, clocks }),
+        None => json(Clocks { clocks }),
+    }
 }
 
 fn stage<'a>(controlled: &'a dyn Controllable, verb: &str) -> Result<&'a dyn Stage, Refusal> {

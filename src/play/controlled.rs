@@ -6,8 +6,9 @@ use crate::control::{Controllable, Refusal, Stage};
 use crate::expect::Verdict;
 use crate::faults::{Problem, Rule};
 use crate::scenario::Scenario;
+use crate::transcript::Motion;
 use std::sync::Arc;
-use timeball_mock::MockClock;
+use timeball_mock::{Event, MockClock};
 
 /// A run, and the server that serves it.
 pub(super) struct Played {
@@ -18,6 +19,10 @@ pub(super) struct Played {
 impl Controllable for Played {
     fn clocks(&self) -> Vec<(String, MockClock)> {
         self.stage.clocks()
+    }
+
+    fn move_clocks(&self, clock: Option<&str>, motion: Motion) -> Result<Option<Event>, Refusal> {
+        self.stage.move_clocks(clock, motion)
     }
 
     fn listeners(&self) -> Vec<ListenerStatus> {

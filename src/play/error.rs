@@ -55,11 +55,6 @@ impl PlayError {
 /// Why a scenario cannot take the place of the one that is served.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum LoadError {
-    /// What looks on was told that there would be no other.
-    #[error(
-        "the run is written to a transcript, which names its scenario; end it and serve the other"
-    )]
-    Alone,
     /// Sockets stay as they are, so there have to be as many endpoints.
     #[error(
         "the scenario has {wanted} endpoints and {served} are served; load one that has as many"

@@ -4,17 +4,19 @@ use super::error::LoadError;
 use super::moments::Moments;
 use super::network::Network;
 use super::plan::run_of;
-use super::recorder::Recorder;
 use super::staged::Staged;
 use super::upstream::Upstream;
 use crate::api::{Delta, Host, Timestamp};
+use crate::control::Refusal;
+use crate::control::clocks::{carry_out, chosen};
 use crate::expect::Verdict;
 use crate::faults::{Problem, Rule};
 use crate::scenario::Scenario;
+use crate::transcript::{Change, Control, Motion, Opening};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use timeball_mock::MockClock;
+use timeball_mock::{Base, Event, MockClock};
 
 /// A hold on a run, for control from any thread. Clones are holds on the same
 /// run; none of them keeps it going.
@@ -35,9 +37,6 @@ pub(super) struct Parts {
     /// The sources of the endpoints.
     pub(super) staged: Vec<Staged>,
     pub(super) host: Host,
-    /// What forgets when another run begins.
-    pub(super) recorder: Option<Recorder>,
-    pub(super) may_be_replaced: bool,
 }
 
 /// How a run stands.
@@ -121,6 +120,10 @@ impl StageHandle {
 
     /// The clock of the endpoint, by its place in the scenario from 0; `None`
     /// where there are not so many. After [`load`](Self::load) it is another.
+    ///
+    /// Who moves it by itself leaves no trace of that:
+    /// [`move_clocks`](Self::move_clocks) tells the witnesses, so that the
+    /// transcript can be run again.
     #[must_use]
     pub fn clock(&self, endpoint: usize) -> Option<MockClock> {
         let state = self.network().lock();
@@ -139,11 +142,29 @@ impl StageHandle {
 
     /// The clocks of the endpoints, each with the endpoint's name.
     pub(super) fn clocks(&self) -> Vec<(String, MockClock)> {
-        let state = self.0.parts.network.lock();
-        let endpoints = state.run.endpoints().iter();
-        endpoints
-            .map(|endpoint| (endpoint.name.clone(), endpoint.clock.clone()))
-            .collect()
+        self.network().lock().run.clocks()
+    }
+
+    /// Moves the clock of this endpoint, or with `None` those of all of them,
+    /// between two datagrams. Says to which event that took it.
+    ///
+    /// # Errors
+    /// There is no such endpoint, or its clock cannot be moved so: another
+    /// [`Rate`](Motion::Rate) where the host's clock does not move it, and
+    /// [`Next`](Motion::Next) where no event is left. Nothing has changed then.
+    pub fn move_clocks(
+        &self,
+        clock: Option<&str>,
+        motion: Motion,
+    ) -> Result<Option<Event>, Refusal> {
+        self.network().between(|state, at| {
+            let clocks = chosen(state.run.clocks(), true, clock)?;
+            let event = state.standing_at(at, |_| carry_out(&clocks, motion))?;
+            let clock = clock.map(str::to_owned);
+            let what = Control::Clocks { clock, motion };
+            state.run.tell(&Change { at, what });
+            Ok(event)
+        })
     }
 
     /// How the run stands.
@@ -196,13 +217,25 @@ impl StageHandle {
     /// # Errors
     /// Everything that is wrong with it.
     pub fn add_rule(&self, rule: Rule) -> Result<Arc<str>, Vec<Problem>> {
-        self.network().lock().run.engine.add(rule)
+        self.network().between(|state, at| {
+            let name = state.run.engine.add(rule.clone())?;
+            let what = Control::AddFault(Box::new(rule));
+            state.run.tell(&Change { at, what });
+            Ok(name)
+        })
     }
 
     /// Takes the rule of this name away, for the requests that come from now
     /// on; `false` where there is none.
     pub fn remove_rule(&self, name: &str) -> bool {
-        self.network().lock().run.engine.remove(name)
+        self.network().between(|state, at| {
+            let is_removed = state.run.engine.remove(name);
+            if is_removed {
+                let what = Control::RemoveFault(name.to_owned());
+                state.run.tell(&Change { at, what });
+            }
+            is_removed
+        })
     }
 
     /// What the expectations have come to so far.
@@ -226,23 +259,18 @@ impl StageHandle {
             upstreams: _,
             staged,
             host,
-            recorder,
-            may_be_replaced,
         } = &self.0.parts;
-        if !may_be_replaced {
-            return Err(LoadError::Alone);
-        }
         let mut current = self.scenario_now();
         fits(&scenario, &current)?;
         let moments = Arc::new(Moments::new(Arc::clone(&host.clock)));
         let run = run_of(&scenario, &moments, &BTreeMap::new(), Vec::new());
-        network.replace(run, moments, |run| {
+        let what = Control::Load(Box::new(opening(&scenario)));
+        network.between(|state, at| {
+            state.run.tell(&Change { at, what });
             for (staged, endpoint) in staged.iter().zip(run.endpoints()) {
                 staged.replace(endpoint.clock.source());
             }
-            if let Some(recorder) = recorder {
-                recorder.clear();
-            }
+            state.begin(run, moments);
         });
         *current = scenario;
         Ok(())
@@ -262,6 +290,23 @@ impl StageHandle {
     /// Waits until the run is over.
     pub async fn until_over(&self) {
         self.network().until_over().await;
+    }
+}
+
+/// What a transcript says of a scenario that is loaded.
+fn opening(scenario: &Scenario) -> Opening {
+    let endpoints = scenario.endpoints.iter().map(|it| it.name.clone());
+    Opening {
+        rate: match scenario.time.base {
+            Base::Wall { rate, .. } => Some(rate),
+            Base::Manual | Base::PerRequest(_) => None,
+        },
+        ..Opening::new(
+            &scenario.name,
+            scenario.seed,
+            endpoints.collect(),
+            &scenario.text,
+        )
     }
 }
 

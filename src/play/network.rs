@@ -22,7 +22,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// How long another scenario waits for what the server works on.
+/// How long a change waits for what the server works on.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What the transports, the delay line and the handles of a stage share.
@@ -31,7 +31,7 @@ pub(super) struct Network {
     /// Of the transports, by endpoint.
     wakers: Vec<AtomicWaker>,
     delay_line: OnceLock<DelayLine<Held>>,
-    /// Told when the server has nothing to work on.
+    /// Told when the server has nothing to work on, and when a change is made.
     is_free: Condvar,
     /// Whether the run is over.
     over: watch::Sender<bool>,
@@ -117,19 +117,29 @@ impl Network {
         self.lock().exits.close(endpoint);
     }
 
-    /// Puts another run in the place of this one, with the same witnesses. It
-    /// begins at once, after `exchange` has done the same around it.
-    pub fn replace(&self, run: Run, moments: Arc<Moments>, exchange: impl FnOnce(&Run)) {
-        let state = self.lock();
-        // What the server works on belongs to the run before.
-        let (mut state, _) = self
+    /// Makes a change between two datagrams, at the moment that `change` is
+    /// told: after all that reached the server by then, and before everything
+    /// else. So it has a place in the order that decides every byte.
+    pub fn between<T>(&self, change: impl FnOnce(&mut Traffic, Delta) -> T) -> T {
+        let mut state = self
             .is_free
-            .wait_timeout_while(state, PATIENCE, |state| state.serving.is_some())
+            .wait_while(self.lock(), |state| state.halt.is_some())
             .unwrap_or_else(PoisonError::into_inner);
-        exchange(&run);
-        state.begin(run, moments);
+        let moment = state.moments.at().max(state.latest);
+        state.halt = Some(moment);
         drop(state);
         self.wake_all();
+        let (mut state, _) = self
+            .is_free
+            .wait_timeout_while(self.lock(), PATIENCE, |state| !state.is_quiet(moment))
+            .unwrap_or_else(PoisonError::into_inner);
+        state.halt = None;
+        state.latest = moment;
+        let changed = change(&mut state, moment);
+        drop(state);
+        self.is_free.notify_all();
+        self.wake_all();
+        changed
     }
 
     /// Ends the run: nothing is taken up or sent any more.
@@ -169,9 +179,10 @@ impl Network {
         let is_full = state.is_full();
         let next = next.filter(|_| !is_full);
         loop {
-            let until = match next {
-                Some(next) => at(state.moments.of_run(next)).max(state.latest),
-                None => state.moments.at(),
+            let until = match (state.halt, next) {
+                (Some(halt), _) => halt,
+                (None, Some(next)) => at(state.moments.of_run(next)).max(state.latest),
+                (None, None) => state.moments.at(),
             };
             let whose = match state.coming.peek() {
                 Some((due, coming)) if due <= until => coming.endpoint(),
@@ -207,6 +218,11 @@ impl Network {
             }
             // Whoever had to let it go first.
             self.wake_all();
+        }
+        if state.halt.is_some() {
+            // What is done with now may have been all that the change waits for.
+            self.is_free.notify_all();
+            return Turn::Wait;
         }
         if is_full {
             self.end_if_done(state);

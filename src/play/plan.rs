@@ -36,7 +36,6 @@ pub struct Play {
     upstreams: Option<Vec<Option<SocketAddr>>>,
     requests: Option<u64>,
     may_be_seen: bool,
-    may_be_replaced: bool,
 }
 
 impl Play {
@@ -51,7 +50,6 @@ impl Play {
             witnesses: Vec::new(),
             upstreams: None,
             may_be_seen: false,
-            may_be_replaced: true,
         }
     }
 
@@ -131,16 +129,6 @@ impl Play {
         }
     }
 
-    /// Refuses to [`load`](StageHandle::load) another scenario in its place: its
-    /// name stands in what a witness writes.
-    #[must_use]
-    pub fn alone(self) -> Self {
-        Self {
-            may_be_replaced: false,
-            ..self
-        }
-    }
-
     /// Says whether it may be served, without binding anything. Starting it says
     /// the same.
     ///
@@ -184,7 +172,7 @@ impl Play {
             server,
             scenario,
             parts,
-        } = self.prepare(Some(recorder.clone()))?;
+        } = self.prepare()?;
         let server = server.start()?;
         let handle = open(parts, scenario, server.listeners());
         Ok(Stage {
@@ -209,13 +197,13 @@ impl Play {
             server,
             scenario,
             parts,
-        } = self.prepare(None)?;
+        } = self.prepare()?;
         let server = server.launch().await?;
         let handle = open(parts, scenario, server.listeners());
         Ok(LaunchedStage { handle, server })
     }
 
-    fn prepare(self, recorder: Option<Recorder>) -> Result<Prepared, PlayError> {
+    fn prepare(self) -> Result<Prepared, PlayError> {
         let Self {
             scenario,
             host,
@@ -224,7 +212,6 @@ impl Play {
             upstreams,
             requests,
             may_be_seen: _,
-            may_be_replaced,
         } = self;
         let host = host.unwrap_or_else(this_host);
         let moments = Arc::new(Moments::new(Arc::clone(&host.clock)));
@@ -257,8 +244,6 @@ impl Play {
                 upstreams: upstreams.unwrap_or_default(),
                 staged,
                 host,
-                recorder,
-                may_be_replaced,
             },
         })
     }

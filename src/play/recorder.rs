@@ -1,6 +1,6 @@
 //! A witness that keeps what it saw, for a test to look at.
 
-use crate::transcript::{Record, Witness};
+use crate::transcript::{Change, Control, Record, Witness};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// How many records are kept; what comes after is not.
@@ -27,11 +27,6 @@ impl Recorder {
     pub(super) fn records(&self) -> Vec<Record> {
         self.lock().records.clone()
     }
-
-    /// Forgets what was seen: another run begins.
-    pub(super) fn clear(&self) {
-        *self.lock() = Kept::default();
-    }
 }
 
 impl Witness for Recorder {
@@ -40,6 +35,13 @@ impl Witness for Recorder {
         if kept.records.len() < MAX_RECORDS && kept.len + record.octets.len() <= MAX_LEN {
             kept.len += record.octets.len();
             kept.records.push(record.clone());
+        }
+    }
+
+    fn changed(&mut self, change: &Change) {
+        if matches!(change.what, Control::Load(_)) {
+            // Another run begins.
+            *self.lock() = Kept::default();
         }
     }
 }

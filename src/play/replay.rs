@@ -12,13 +12,15 @@ use crate::client::Target;
 use crate::protocol::calendar::FormatError;
 use crate::scenario::Scenario;
 use crate::simulate::{World, locals};
-use crate::transcript::{Comparison, Direction, Record, Reply, compare};
+use crate::transcript::{
+    Change, Comparison, Control, Difference, Direction, Entry, Opening, Record, Reply, compare,
+};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::convert::Infallible;
 use thiserror::Error;
 
-/// Why a run cannot be made again.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+/// Why a transcript cannot be run again.
+#[derive(Debug, Error)]
 pub enum ReplayError {
     /// A reply was made of what an upstream server had answered, and the
     /// transcript does not have that.
@@ -34,135 +36,278 @@ pub enum ReplayError {
         /// Whom it asked.
         upstream: Target,
     },
-    /// A format of the scenario cannot be used; none of a scenario that was read.
+    /// A format of a scenario cannot be used; none of a scenario that was read.
     #[error(transparent)]
     Format(#[from] FormatError),
+    /// The scenario of a transcript is none.
+    #[error("{0}")]
+    Scenario(String),
+    /// What is there cannot happen in its scenario.
+    #[error("{problem}")]
+    Entry {
+        /// Its place among the entries, from 0.
+        place: usize,
+        /// Why not.
+        problem: String,
+    },
 }
 
-/// Makes the run of `records` again, as `scenario` has it, and compares what
-/// comes out with them.
+/// How a run that was made again compares with its transcript.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replayed {
+    /// Requests that were served again.
+    pub requests: u64,
+    /// Replies that are the same, octet by octet.
+    pub replies: u64,
+    /// The first reply that is not; nothing was served after it.
+    pub difference: Option<Difference>,
+    /// The scenario that it is a difference in, if that was loaded while the
+    /// first was played: requests are counted anew in each.
+    pub loaded: Option<String>,
+}
+
+/// The scenario of a transcript; errors call its text `file`.
+///
+/// # Errors
+/// [`ReplayError::Scenario`] with everything that is wrong with it.
+pub fn scenario_of(opening: &Opening, file: &str) -> Result<Scenario, ReplayError> {
+    let scenario = Scenario::from_toml(&opening.scenario, file);
+    let mut scenario = scenario.map_err(|errors| ReplayError::Scenario(errors.to_string()))?;
+    scenario.seed = opening.seed;
+    match opening.rate {
+        None => Ok(scenario),
+        Some(rate) => scenario
+            .with_rate(rate)
+            .map_err(|error| ReplayError::Scenario(format!("{file}: rate = {rate}: {error}"))),
+    }
+}
+
+/// Makes the run of a transcript again, which began as `scenario` has it, and
+/// compares what comes out with it. What control changed is changed again, in
+/// the same place.
 ///
 /// # Errors
 /// [`ReplayError`].
-pub fn replay(scenario: &Scenario, records: &[Record]) -> Result<Comparison, ReplayError> {
-    has_answers(scenario, records)?;
-    let recorded = Recorded::of(records);
-    // Which reply is that to which copy of a request is not in the transcript.
-    // It comes out, the same each time, as it does not depend on the clocks.
-    let first = run_again(scenario, &recorded, HashMap::new())?;
-    let made = recorded.made(&first);
-    let mut again = run_again(scenario, &recorded, made)?;
-    let serve = |request: &Record| {
-        let replies = again.remove(&request.number).unwrap_or_default();
-        replies.into_iter().map(reply).collect()
+pub fn replay<E: Into<Entry>>(
+    scenario: &Scenario,
+    entries: impl IntoIterator<Item = E>,
+) -> Result<Replayed, ReplayError> {
+    let mut replayed = Replayed {
+        requests: 0,
+        replies: 0,
+        difference: None,
+        loaded: None,
     };
-    let compared = compare(records.iter().cloned().map(Ok::<_, Infallible>), serve);
-    Ok(compared.unwrap_or_else(|never| match never {}))
+    for part in parts(scenario, entries.into_iter().map(Into::into))? {
+        let compared = part.again()?;
+        replayed.requests += compared.requests;
+        replayed.replies += compared.replies;
+        replayed.difference = compared.difference;
+        if replayed.difference.is_some() {
+            let loaded = part.is_loaded.then_some(part.scenario.name);
+            return Ok(Replayed { loaded, ..replayed });
+        }
+    }
+    Ok(replayed)
 }
 
-/// Says whether the answers of upstream servers are there of which replies were
-/// made.
-fn has_answers(scenario: &Scenario, records: &[Record]) -> Result<(), ReplayError> {
-    let mut answered = HashSet::new();
-    for record in records {
-        let number = record.number;
-        let endpoint = scenario.endpoints.get(record.endpoint);
-        match (record.direction, endpoint) {
-            (Direction::Upstream, _) => drop(answered.insert(number)),
-            (Direction::Out, Some(endpoint)) if !answered.contains(&number) => {
-                if let Some(upstream) = endpoint.upstream.clone() {
-                    let endpoint = endpoint.name.clone();
-                    return Err(ReplayError::NoAnswer {
-                        number,
-                        endpoint,
-                        upstream,
-                    });
+/// A run of one scenario.
+struct Part {
+    scenario: Scenario,
+    is_loaded: bool,
+    records: Vec<Record>,
+    steps: Vec<Step>,
+}
+
+/// What happens in a run from outside.
+enum Step {
+    /// The request among the records that is there.
+    Asks(usize),
+    /// An upstream server answers as in the record that is there.
+    Hears(usize),
+    /// The change that stands at this place of the transcript.
+    Changes(usize, Change),
+}
+
+impl Part {
+    fn new(scenario: Scenario, is_loaded: bool) -> Self {
+        Self {
+            scenario,
+            is_loaded,
+            records: Vec::new(),
+            steps: Vec::new(),
+        }
+    }
+}
+
+/// The runs of a transcript: one more than scenarios were loaded.
+fn parts(
+    scenario: &Scenario,
+    entries: impl Iterator<Item = Entry>,
+) -> Result<Vec<Part>, ReplayError> {
+    let mut parts = Vec::new();
+    let mut part = Part::new(scenario.clone(), false);
+    for (place, entry) in entries.enumerate() {
+        match entry {
+            Entry::Datagram(record) => {
+                let count = part.scenario.endpoints.len();
+                if record.endpoint >= count {
+                    let number = record.endpoint + 1;
+                    let problem =
+                        format!("endpoint: the scenario has {count}, and this is number {number}");
+                    return Err(ReplayError::Entry { place, problem });
+                }
+                match record.direction {
+                    Direction::In => part.steps.push(Step::Asks(part.records.len())),
+                    Direction::Upstream => part.steps.push(Step::Hears(part.records.len())),
+                    Direction::Out => {}
+                }
+                part.records.push(record);
+            }
+            Entry::Change(Change {
+                what: Control::Load(opening),
+                ..
+            }) => {
+                let loaded =
+                    scenario_of(&opening, "the scenario that was loaded").map_err(|it| {
+                        let problem = it.to_string();
+                        ReplayError::Entry { place, problem }
+                    })?;
+                parts.push(std::mem::replace(&mut part, Part::new(loaded, true)));
+            }
+            Entry::Change(change) => part.steps.push(Step::Changes(place, change)),
+        }
+    }
+    parts.push(part);
+    Ok(parts)
+}
+
+impl Part {
+    /// Makes the run again.
+    fn again(&self) -> Result<Comparison, ReplayError> {
+        self.has_answers()?;
+        // Which reply is that to which copy of a request is not in the
+        // transcript. It comes out, the same each time, as it does not depend
+        // on the clocks; what does, such as a change, counts the second time.
+        let (first, _) = self.run(HashMap::new())?;
+        let (mut again, refused) = self.run(self.made(&first))?;
+        if let Some(refused) = refused {
+            return Err(refused);
+        }
+        let serve = |request: &Record| {
+            let replies = again.remove(&request.number).unwrap_or_default();
+            replies.into_iter().map(reply).collect()
+        };
+        let records = self.records.iter().cloned().map(Ok::<_, Infallible>);
+        let compared = compare(records, serve);
+        Ok(compared.unwrap_or_else(|never| match never {}))
+    }
+
+    /// Runs it, with replies that are made for these moments; also gives why the
+    /// first change that was not possible was not.
+    fn run(
+        &self,
+        made: HashMap<(u64, u32), Delta>,
+    ) -> Result<(Replies, Option<ReplayError>), FormatError> {
+        let mut addresses = locals(&self.scenario.endpoints);
+        for request in self.requests() {
+            if let Some(address) = addresses.get_mut(request.endpoint) {
+                *address = request.local;
+            }
+        }
+        let mut world = World::new(&self.scenario, &addresses, Vec::new())?;
+        world.made = made;
+        let mut replies = Replies::new();
+        let mut refused = None;
+        let mut left = |datagram: Leaving| {
+            let of_request = replies.entry(datagram.record.number);
+            of_request.or_default().push(datagram);
+        };
+        for step in &self.steps {
+            let at = match step {
+                Step::Asks(place) | Step::Hears(place) => self.records[*place].at,
+                Step::Changes(_, change) => change.at,
+            };
+            while world.next_at().is_some_and(|next| next <= at) {
+                world.step(&mut left);
+            }
+            match step {
+                Step::Asks(place) => {
+                    let request = &self.records[*place];
+                    let ends = Ends {
+                        endpoint: request.endpoint,
+                        peer: request.peer,
+                        local: request.local,
+                    };
+                    world.asks(ends, request.octets.clone(), at, &mut left);
+                }
+                Step::Hears(place) => world.hears(&self.records[*place], &mut left),
+                Step::Changes(place, change) => {
+                    if let Err(problem) = world.change(at, &change.what) {
+                        let place = *place;
+                        refused.get_or_insert(ReplayError::Entry { place, problem });
+                    }
                 }
             }
-            _ => {}
         }
-    }
-    Ok(())
-}
-
-fn reply(datagram: Leaving) -> Reply {
-    let Record { at, octets, .. } = datagram.record;
-    Reply { at, octets }
-}
-
-/// The replies to each request, by its number, in the order in which they leave.
-type Replies = BTreeMap<u64, Vec<Leaving>>;
-
-/// A transcript, by request.
-struct Recorded<'r> {
-    /// Requests, and the answers of upstream servers.
-    came: Vec<&'r Record>,
-    /// The replies to each.
-    replies: BTreeMap<u64, Vec<&'r Record>>,
-}
-
-fn run_again(
-    scenario: &Scenario,
-    recorded: &Recorded<'_>,
-    made: HashMap<(u64, u32), Delta>,
-) -> Result<Replies, ReplayError> {
-    let mut addresses = locals(&scenario.endpoints);
-    for request in &recorded.came {
-        if request.direction == Direction::In
-            && let Some(address) = addresses.get_mut(request.endpoint)
-        {
-            *address = request.local;
-        }
-    }
-    let mut world = World::new(scenario, &addresses, Vec::new())?;
-    world.made = made;
-    let mut replies = Replies::new();
-    let mut left = |datagram: Leaving| {
-        let of_request = replies.entry(datagram.record.number);
-        of_request.or_default().push(datagram);
-    };
-    for record in &recorded.came {
-        while world.next_at().is_some_and(|at| at <= record.at) {
+        while world.next_at().is_some() {
             world.step(&mut left);
         }
-        if record.direction == Direction::Upstream {
-            world.hears(record, &mut left);
-            continue;
-        }
-        let ends = Ends {
-            endpoint: record.endpoint,
-            peer: record.peer,
-            local: record.local,
-        };
-        world.asks(ends, record.octets.clone(), record.at, &mut left);
+        Ok((replies, refused))
     }
-    while world.next_at().is_some() {
-        world.step(&mut left);
-    }
-    Ok(replies)
-}
 
-impl<'r> Recorded<'r> {
-    fn of(records: &'r [Record]) -> Self {
-        let mut came = Vec::new();
-        let mut replies = BTreeMap::<u64, Vec<_>>::new();
-        for record in records {
-            match record.direction {
-                Direction::In | Direction::Upstream => came.push(record),
-                Direction::Out => replies.entry(record.number).or_default().push(record),
+    /// Says whether the answers of upstream servers are there of which replies
+    /// were made.
+    fn has_answers(&self) -> Result<(), ReplayError> {
+        let mut answered = HashSet::new();
+        for record in &self.records {
+            let number = record.number;
+            let endpoint = self.scenario.endpoints.get(record.endpoint);
+            match (record.direction, endpoint) {
+                (Direction::Upstream, _) => drop(answered.insert(number)),
+                (Direction::Out, Some(endpoint)) if !answered.contains(&number) => {
+                    if let Some(upstream) = endpoint.upstream.clone() {
+                        let endpoint = endpoint.name.clone();
+                        return Err(ReplayError::NoAnswer {
+                            number,
+                            endpoint,
+                            upstream,
+                        });
+                    }
+                }
+                _ => {}
             }
         }
-        Self { came, replies }
+        Ok(())
+    }
+
+    fn requests(&self) -> impl Iterator<Item = &Record> {
+        let is_request = |record: &&Record| record.direction == Direction::In;
+        self.records.iter().filter(is_request)
     }
 
     /// For what moments the replies were made, by request and copy.
     fn made(&self, again: &Replies) -> HashMap<(u64, u32), Delta> {
+        let mut recorded = BTreeMap::<u64, Vec<&Record>>::new();
+        for record in &self.records {
+            if record.direction == Direction::Out {
+                recorded.entry(record.number).or_default().push(record);
+            }
+        }
         let pairs = again.iter().flat_map(|(number, now)| {
-            let before = self.replies.get(number).into_iter().flatten();
-            before.zip(now)
+            let before = recorded.get(number).into_iter().flatten();
+            before.copied().zip(now)
         });
         pairs
             .filter_map(|(record, now)| Some(((record.number, now.copy?), record.made?)))
             .collect()
     }
+}
+
+/// The replies to each request, by its number, in the order in which they leave.
+type Replies = BTreeMap<u64, Vec<Leaving>>;
+
+fn reply(datagram: Leaving) -> Reply {
+    let Record { at, octets, .. } = datagram.record;
+    Reply { at, octets }
 }

@@ -6,7 +6,7 @@ use crate::expect::{Judge, Verdict};
 use crate::faults::{Arrivals, Ask, Departure, Engine, Ticket, Via};
 use crate::protocol::ProtocolName;
 use crate::scenario::Scenario;
-use crate::transcript::{Direction, Record, Witness};
+use crate::transcript::{Change, Direction, Record, Witness};
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use timeball_mock::{Base, MockClock};
@@ -352,6 +352,21 @@ impl Run {
             }
         };
         departures.into_iter().map(datagram).collect()
+    }
+
+    /// The clocks of the endpoints, each with the endpoint's name.
+    pub(crate) fn clocks(&self) -> Vec<(String, MockClock)> {
+        let endpoints = self.endpoints.iter();
+        endpoints
+            .map(|endpoint| (endpoint.name.clone(), endpoint.clock.clone()))
+            .collect()
+    }
+
+    /// Control changed something: every witness is told.
+    pub(crate) fn tell(&mut self, change: &Change) {
+        for witness in &mut self.witnesses {
+            witness.changed(change);
+        }
     }
 
     /// A datagram came or left: every witness sees it.

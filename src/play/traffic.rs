@@ -31,6 +31,9 @@ pub(super) struct Traffic {
     pub(super) serving: Option<Copy>,
     /// How many questions to upstream servers are not done with.
     pub(super) questions: usize,
+    /// The moment of a change that waits: what reached the server by then comes
+    /// before it, and nothing else does.
+    pub(super) halt: Option<Delta>,
     /// How many replies are in the delay line.
     pub(super) delayed: usize,
     /// Counts the scenarios that were loaded: what was delayed under an earlier
@@ -81,6 +84,7 @@ impl Traffic {
             latest: Delta::ZERO,
             serving: None,
             questions: 0,
+            halt: None,
             delayed: 0,
             epoch: 0,
             limit,
@@ -109,6 +113,12 @@ impl Traffic {
     /// Whether the run has had all of its requests.
     pub(super) fn is_full(&self) -> bool {
         self.limit.is_some_and(|limit| self.run.requests() >= limit)
+    }
+
+    /// Whether everything that reached the server by this moment is done with.
+    pub(super) fn is_quiet(&self, moment: Delta) -> bool {
+        let is_due = |(due, _): (Delta, &Coming)| due <= moment;
+        self.is_over || (self.serving.is_none() && !self.coming.peek().is_some_and(is_due))
     }
 
     /// Has something decided while the clocks of the scenario stand at this

@@ -1,8 +1,9 @@
 //! A scenario in virtual time: the server's side of it, without a network.
 
 use crate::api::{Datagram, Delta, HostClock, Outcome, Timestamp};
+use crate::control::clocks::{carry_out, chosen};
 use crate::expect::Verdict;
-use crate::faults::Via;
+use crate::faults::{Problem, Rule, Via};
 use crate::play::agenda::Agenda;
 use crate::play::moments::VirtualMoments;
 use crate::play::run::{Answer, Arrived, Asked, Endpoint, Ends, Given, Leaving, Run};
@@ -10,7 +11,7 @@ use crate::protocol::calendar::FormatError;
 use crate::scenario::Scenario;
 use crate::server::{room, service};
 use crate::service::Service;
-use crate::transcript::{Record, Witness};
+use crate::transcript::{Control, Record, Witness};
 use crate::transport::Room;
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -147,6 +148,36 @@ impl World {
         };
         let leaving = self.run.answered_upstream(&asked, given, answer, record.at);
         self.leave(leaving, record.at, left);
+    }
+
+    /// Control changes something at the moment `at`, but for the scenario, which
+    /// stays the one that it is.
+    ///
+    /// # Errors
+    /// Why it cannot be changed so.
+    pub(crate) fn change(&mut self, at: Delta, what: &Control) -> Result<(), String> {
+        self.moments.set(at, at);
+        match what {
+            Control::Clocks { clock, motion } => {
+                chosen(self.run.clocks(), true, clock.as_deref())
+                    .and_then(|clocks| carry_out(&clocks, *motion))
+                    .map_err(|refusal| refusal.to_string())?;
+            }
+            Control::AddFault(rule) => {
+                let added = self.run.engine.add(Rule::clone(rule));
+                added.map_err(|problems| {
+                    let problems: Vec<_> = problems.iter().map(Problem::to_string).collect();
+                    problems.join("; ")
+                })?;
+            }
+            Control::RemoveFault(name) => {
+                if !self.run.engine.remove(name) {
+                    return Err(format!("name = {name:?}: there is no such fault"));
+                }
+            }
+            Control::Load(_) => {}
+        }
+        Ok(())
     }
 
     /// Has happen what is next.

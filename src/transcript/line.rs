@@ -95,11 +95,11 @@ impl From<OpeningLine<'_>> for Opening {
 }
 
 /// A ratio as the text that it is written as.
-mod ratio {
+pub(super) mod ratio {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
     use timeball_mock::Ratio;
 
-    pub(super) fn serialize<S: Serializer>(
+    pub(in super::super) fn serialize<S: Serializer>(
         rate: &Option<Ratio>,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
@@ -109,7 +109,7 @@ mod ratio {
         }
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Option<Ratio>, D::Error> {
         let text = String::deserialize(deserializer)?;
@@ -219,19 +219,8 @@ impl LineIn<'_> {
                 Some(made) => Some(span("made", made)?),
                 None => None,
             },
-            elapsed: span("elapsed", self.elapsed)?,
-            time: self
-                .time
-                .parse()
-                .ok()
-                .and_then(|time: DateTime<chrono::Utc>| time.timestamp_nanos_opt())
-                .map(Timestamp::from_nanos)
-                .ok_or_else(|| {
-                    format!(
-                        "time = {:?}: not a point of time in RFC 3339, 1677 to 2262",
-                        self.time
-                    )
-                })?,
+            elapsed: signed_span("elapsed", self.elapsed)?,
+            time: time(&self.time)?,
             endpoint,
             protocol: self.protocol,
             peer: self.peer,
@@ -242,15 +231,35 @@ impl LineIn<'_> {
     }
 }
 
-/// A number of seconds, exactly.
-fn span(key: &str, number: &RawValue) -> Result<Delta, String> {
-    let text = number.get();
-    parse_duration(text)
-        .ok()
-        .filter(|span| *span >= Delta::ZERO && text.ends_with(|last: char| last.is_ascii_digit()))
+/// A number of seconds from 0, exactly.
+pub(super) fn span(key: &str, number: &RawValue) -> Result<Delta, String> {
+    seconds(number)
+        .filter(|span| *span >= Delta::ZERO)
         .ok_or_else(|| {
-            format!("{key} = {text}: not a number of seconds from 0, with nine decimals at most")
+            format!("{key} = {number}: not a number of seconds from 0, with nine decimals at most")
         })
+}
+
+/// A number of seconds that may be negative, exactly.
+pub(super) fn signed_span(key: &str, number: &RawValue) -> Result<Delta, String> {
+    seconds(number).ok_or_else(|| {
+        format!("{key} = {number}: not a number of seconds with nine decimals at most")
+    })
+}
+
+fn seconds(number: &RawValue) -> Option<Delta> {
+    let text = number.get();
+    // A text may have a unit, which a number has not.
+    let is_number = text.ends_with(|last: char| last.is_ascii_digit());
+    parse_duration(text).ok().filter(|_| is_number)
+}
+
+/// The point of time of the key `time`.
+pub(super) fn time(text: &str) -> Result<Timestamp, String> {
+    let time: Option<DateTime<chrono::Utc>> = text.parse().ok();
+    time.and_then(|time| time.timestamp_nanos_opt())
+        .map(Timestamp::from_nanos)
+        .ok_or_else(|| format!("time = {text:?}: not a point of time in RFC 3339, 1677 to 2262"))
 }
 
 /// The point of time in RFC 3339, with all nine decimals.

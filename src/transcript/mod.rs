@@ -1,7 +1,8 @@
-//! What went over the wire in a run on test time, datagram by datagram.
+//! What went over the wire in a run on test time, datagram by datagram, and what
+//! control changed in between.
 //!
 //! Whoever runs a scenario hands each datagram, as it comes or leaves, to its
-//! witnesses as a [`Record`]. A witness is anything that looks on: the
+//! witnesses as a [`Record`], and what control does as a [`Change`]. A witness is anything that looks on: the
 //! transcript, the capture for Wireshark, the judge of the client
 //! ([`expect`](crate::expect)), a live view. None of them can change what
 //! happens, and none of them keeps the whole run in memory.
@@ -9,8 +10,9 @@
 //! | type | what it does |
 //! |---|---|
 //! | [`Record`] | one datagram, with its moment and the rules that touched it |
-//! | [`Witness`] | sees every record, in the order in which it happened |
-//! | [`Writer`], [`Reader`] | records as JSON, one a line, and back |
+//! | [`Change`] | one thing that control changed, with its moment |
+//! | [`Witness`] | sees all of them, in the order in which they happened |
+//! | [`Writer`], [`Reader`] | records and changes as JSON, one a line, and back |
 //! | [`Pcapng`] | records as a capture that Wireshark opens |
 //! | [`compare`] | serves the requests of a transcript again, and finds the first octet that differs |
 //!
@@ -27,7 +29,7 @@
 //! | `endpoints` | their names, in the order of the scenario |
 //! | `scenario` | the text of its file |
 //!
-//! Each further line is a [`Record`]:
+//! Each further line is a [`Record`], or a [`Change`]. A record:
 //!
 //! | key | value |
 //! |---|---|
@@ -35,7 +37,7 @@
 //! | `number` | of the request that it is, or belongs to; from 1 |
 //! | `at` | host time since the run began: seconds, to the nanosecond |
 //! | `made` | of a reply on a clock that the host's moves: when it was made, likewise; it may have been held back since |
-//! | `elapsed` | mock time since its start, likewise: when it came, or was made |
+//! | `elapsed` | mock time since its start, likewise, and negative where control took time back: when it came, or was made |
 //! | `time` | mock time in RFC 3339: its start and `elapsed`, before any event bends it |
 //! | `endpoint` | the endpoint's name |
 //! | `protocol` | `"ntp"`, `"text"`, `"daytime"` or `"time"` |
@@ -54,7 +56,24 @@
 //!
 //! and only `octets`, their number, where there are too few or too many to be
 //! read so.
+//!
+//! A change, which holds for every datagram in the lines behind it and for none
+//! before:
+//!
+//! | key | value |
+//! |---|---|
+//! | `control` | the first key: what was done, as `timeball ctl` calls it: `"advance"`, `"step"`, `"set"`, `"rate"`, `"pause"`, `"resume"`, `"next"`, `"fault add"`, `"fault remove"` or `"load"` |
+//! | `at` | host time since the run began: seconds, to the nanosecond |
+//! | `clock` | of the first seven: the endpoint whose clock was moved; absent: all of them |
+//! | `by` | of `advance` and `step`: seconds, to the nanosecond; may be negative |
+//! | `time` | of `set`: what the clock shows, in RFC 3339 |
+//! | `rate` | of `rate`: as a text, `"60"` or `"1/3"` |
+//! | `rule` | of `fault add`: the keys of the rule, as in a scenario |
+//! | `name` | of `fault remove`: the name of the rule |
+//! | `name`, `seed`, `rate`, `endpoints`, `scenario` | of `load`: as in the first line; the numbers and moments behind it count anew, and the endpoints have these names |
 
+mod change;
+mod change_line;
 mod fields;
 mod line;
 mod pcapng;
@@ -64,6 +83,7 @@ mod replay;
 mod sink;
 mod writer;
 
+pub use change::{Change, Control, Entry, Motion};
 pub use line::Opening;
 pub use pcapng::Pcapng;
 pub use reader::{Damage, DamagedTranscript, Reader};

@@ -5,6 +5,7 @@
 //! no layer below IP. Time to live, identification and the like are made up; the
 //! addresses, ports, lengths, checksums and the payload are not.
 
+use super::change::{Change, Control};
 use super::record::{Direction, Record, Witness};
 use super::sink::Sink;
 use crate::api::Timestamp;
@@ -138,6 +139,13 @@ impl<W: Write + Send> Witness for Pcapng<W> {
             write_option(body, option::END, &[]);
         });
         self.sink.put(&self.block);
+    }
+
+    fn changed(&mut self, change: &Change) {
+        if matches!(change.what, Control::Load(_)) {
+            // Another run has begun, whose moments count from now.
+            self.began += change.at;
+        }
     }
 }
 

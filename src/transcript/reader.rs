@@ -1,7 +1,8 @@
 //! Records from lines of JSON.
 
+use super::change::{Control, Entry};
+use super::change_line::ChangeIn;
 use super::line::{FORMAT, LineIn, Opening, OpeningLine};
-use super::record::Record;
 use serde::Deserialize;
 use std::io::{self, BufRead, Read};
 use thiserror::Error;
@@ -9,6 +10,9 @@ use thiserror::Error;
 /// The most octets of a line. The longest datagram makes a line of 0.6 MB at
 /// most: two digits an octet, and as text up to six characters.
 const MAX_LINE: usize = 4 << 20;
+
+/// How a line begins that says what control changed.
+const CHANGE: &[u8] = b"{\"control\"";
 
 /// A transcript that cannot be read any further.
 #[derive(Debug, Error)]
@@ -58,13 +62,15 @@ pub enum Damage {
     Value(String),
 }
 
-/// Reads a transcript, record by record.
+/// Reads a transcript, line by line.
 ///
 /// Keeps one line in memory. After an error there is nothing more.
 #[derive(Debug)]
 pub struct Reader<R> {
     input: R,
     opening: Opening,
+    /// The names of the endpoints of the scenario that was loaded last.
+    endpoints: Vec<String>,
     line: Vec<u8>,
     /// How many lines were read.
     count: u64,
@@ -89,6 +95,7 @@ impl<R: BufRead> Reader<R> {
             .map_err(|damage| DamagedTranscript { line: 1, damage })?;
         Ok(Self {
             input,
+            endpoints: opening.endpoints.clone(),
             opening,
             line,
             count: 1,
@@ -96,37 +103,47 @@ impl<R: BufRead> Reader<R> {
         })
     }
 
-    /// What was run.
+    /// What was run, at first.
     #[must_use]
     pub const fn opening(&self) -> &Opening {
         &self.opening
     }
 
-    fn record(&mut self) -> Result<Option<Record>, Damage> {
+    fn entry(&mut self) -> Result<Option<Entry>, Damage> {
         if !read_line(&mut self.input, &mut self.line)? {
             return Ok(None);
         }
-        let line: LineIn<'_> = json(&self.line)?;
-        line.record(&self.opening.endpoints)
-            .map(Some)
-            .map_err(Damage::Value)
+        let entry = if self.line.starts_with(CHANGE) {
+            let line: ChangeIn<'_> = json(&self.line)?;
+            line.change(&self.endpoints).map(Entry::Change)
+        } else {
+            let line: LineIn<'_> = json(&self.line)?;
+            line.record(&self.endpoints).map(Entry::Datagram)
+        };
+        let entry = entry.map_err(Damage::Value)?;
+        if let Entry::Change(change) = &entry
+            && let Control::Load(opening) = &change.what
+        {
+            self.endpoints.clone_from(&opening.endpoints);
+        }
+        Ok(Some(entry))
     }
 }
 
 impl<R: BufRead> Iterator for Reader<R> {
-    type Item = Result<Record, DamagedTranscript>;
+    type Item = Result<Entry, DamagedTranscript>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.is_over {
             return None;
         }
         self.count += 1;
-        let record = self.record().map_err(|damage| DamagedTranscript {
+        let entry = self.entry().map_err(|damage| DamagedTranscript {
             line: self.count,
             damage,
         });
-        self.is_over = !matches!(record, Ok(Some(_)));
-        record.transpose()
+        self.is_over = !matches!(entry, Ok(Some(_)));
+        entry.transpose()
     }
 }
 

@@ -1,5 +1,6 @@
 //! One datagram of a run, and whoever looks on.
 
+use super::change::Change;
 use crate::api::{Delta, Timestamp};
 use crate::protocol::ProtocolName;
 use serde::{Deserialize, Serialize};
@@ -51,6 +52,7 @@ pub struct Record {
     pub made: Option<Delta>,
     /// How much of its endpoint's mock time had elapsed: when it came, or, of
     /// a reply, when the reply was made (which may be long before it left).
+    /// Negative where control has taken time back.
     pub elapsed: Delta,
     /// Mock time at `elapsed`: the endpoint's start and what has elapsed since,
     /// before any event of its clock bends it.
@@ -72,7 +74,7 @@ pub struct Record {
     pub rules: Vec<Arc<str>>,
 }
 
-/// Sees every datagram of a run.
+/// Sees every datagram of a run, and what control changes between them.
 ///
 /// Called in the order in which things happened, from one thread at a time, on
 /// the way of the datagram: it must not wait and must not panic. What goes
@@ -80,10 +82,17 @@ pub struct Record {
 pub trait Witness: Send {
     /// A datagram came or left.
     fn saw(&mut self, record: &Record);
+
+    /// Control changed something between two datagrams.
+    fn changed(&mut self, _change: &Change) {}
 }
 
 impl<W: Witness + ?Sized> Witness for Box<W> {
     fn saw(&mut self, record: &Record) {
         (**self).saw(record);
+    }
+
+    fn changed(&mut self, change: &Change) {
+        (**self).changed(change);
     }
 }

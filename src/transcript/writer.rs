@@ -1,8 +1,11 @@
 //! Records as lines of JSON.
 
+use super::change::{Change, Control};
+use super::change_line::ChangeOut;
 use super::line::{LineOut, Opening, OpeningLine};
 use super::record::{Record, Witness};
 use super::sink::Sink;
+use serde::Serialize;
 use std::io::{self, Write};
 
 /// Writes a transcript, line by line as things happen.
@@ -59,21 +62,34 @@ impl<W: Write> Writer<W> {
     }
 }
 
+/// Puts a line into `sink`, by way of `buffer`.
+fn put(
+    sink: &mut Sink<impl Write>,
+    buffer: &mut Vec<u8>,
+    line: serde_json::Result<impl Serialize>,
+) {
+    buffer.clear();
+    match line.and_then(|line| serde_json::to_writer(&mut *buffer, &line)) {
+        Ok(()) => {
+            buffer.push(b'\n');
+            sink.put(buffer);
+        }
+        Err(error) => sink.fail(error.into()),
+    }
+}
+
 impl<W: Write + Send> Witness for Writer<W> {
     fn saw(&mut self, record: &Record) {
-        let endpoint = self
-            .endpoints
-            .get(record.endpoint)
-            .map_or("?", String::as_str);
-        self.line.clear();
-        let written = LineOut::of(record, endpoint)
-            .and_then(|line| serde_json::to_writer(&mut self.line, &line));
-        match written {
-            Ok(()) => {
-                self.line.push(b'\n');
-                self.sink.put(&self.line);
-            }
-            Err(error) => self.sink.fail(error.into()),
+        let endpoint = self.endpoints.get(record.endpoint);
+        let endpoint = endpoint.map_or("?", String::as_str);
+        let line = LineOut::of(record, endpoint);
+        put(&mut self.sink, &mut self.line, line);
+    }
+
+    fn changed(&mut self, change: &Change) {
+        put(&mut self.sink, &mut self.line, ChangeOut::of(change));
+        if let Control::Load(opening) = &change.what {
+            self.endpoints.clone_from(&opening.endpoints);
         }
     }
 }

@@ -8,6 +8,7 @@ use serde_json::Value;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use timeball::api::Delta;
 use timeball::faults::{Ask, Engine, Rule, Ticket, check_rules};
+use timeball::transcript::{Change, Control, Entry, Opening, Reader, Witness, Writer};
 
 /// A request with its reply, if there is one.
 #[derive(Debug, Clone)]
@@ -102,6 +103,29 @@ proptest! {
                 }
             }
         }
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_rule_comes_back_from_its_line_of_a_transcript(
+        written in prop::collection::vec(rule(), 1..12),
+    ) {
+        let rules = accepted(written);
+        let mut writer = Writer::new(Vec::new(), &Opening::new("it", 1, Vec::new(), ""))?;
+        for rule in &rules {
+            let what = Control::AddFault(Box::new(rule.clone()));
+            writer.changed(&Change { at: Delta::ZERO, what });
+        }
+        let text = writer.finish()?;
+        let reader = Reader::new(text.as_slice())?;
+        let read: Vec<Rule> = reader
+            .map(|entry| match entry.unwrap() {
+                Entry::Change(Change { what: Control::AddFault(rule), .. }) => *rule,
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        prop_assert_eq!(read, rules);
     }
 }
 

@@ -142,9 +142,6 @@ fn a_scenario_that_does_not_fit_the_sockets_is_refused_and_the_old_one_served_on
     ));
     let client = client_of(stage.address(0));
     assert_eq!(ask(&stage, &client, &ntp_request(1)).0[1], 5);
-
-    let alone = Play::new(scenario("")).alone().start().unwrap();
-    assert_eq!(alone.handle().load(scenario("")), Err(LoadError::Alone));
 }
 
 #[test]

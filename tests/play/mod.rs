@@ -4,6 +4,7 @@
 mod closed;
 mod command;
 mod controlled;
+mod controlled_again;
 mod faults;
 mod handle;
 mod plot;

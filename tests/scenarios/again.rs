@@ -69,7 +69,10 @@ fn datagrams(transcript: &[u8]) -> &[u8] {
 
 fn records(transcript: &[u8]) -> Vec<Record> {
     let reader = Reader::new(transcript).unwrap();
-    reader.map(|record| record.unwrap()).collect()
+    let entries = reader.map(Result::unwrap);
+    entries
+        .filter_map(|entry| entry.datagram().cloned())
+        .collect()
 }
 
 #[test]

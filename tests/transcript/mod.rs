@@ -1,6 +1,7 @@
 //! Transcripts and captures of runs, and runs that are served again.
 
 mod capture;
+mod changes;
 mod damaged;
 mod lines;
 mod replay;

@@ -168,10 +168,12 @@ class Run:
 
     def records(self) -> tuple[Record, ...]:
         """The datagrams so far. While the run goes on, the reply that a client just
-        got may not be among them yet."""
+        got may not be among them yet. What control changed has lines of its own in the
+        transcript, which are none."""
         lines = self.transcript.read_text(encoding="utf-8").split("\n")
         # The first says what was run; the last is empty, or not yet whole.
-        return tuple(_record(json.loads(line)) for line in lines[1:-1])
+        entries = (json.loads(line) for line in lines[1:-1])
+        return tuple(_record(entry) for entry in entries if "control" not in entry)
 
     def wait_for_requests(self, count: int, timeout: Optional[float] = None) -> None:
         """Waits until so many requests have come; ``TimeoutError`` after ``timeout``

@@ -10,7 +10,7 @@ use timeball::expect::Verdict;
 use timeball::host::this_host;
 use timeball::play::{Play, Status};
 use timeball::scenario::Scenario;
-use timeball::transcript::{Opening, Pcapng, Record, Witness, Writer};
+use timeball::transcript::{Change, Opening, Pcapng, Record, Witness, Writer};
 
 /// The files that a run writes: opened before anything is bound.
 #[derive(Default)]
@@ -42,6 +42,13 @@ impl<W: Witness> Witness for Shared<W> {
         let mut witness = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(witness) = &mut *witness {
             witness.saw(record);
+        }
+    }
+
+    fn changed(&mut self, change: &Change) {
+        let mut witness = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(witness) = &mut *witness {
+            witness.changed(change);
         }
     }
 }
@@ -76,7 +83,7 @@ impl<'a> Outputs<'a> {
     /// Has the files written while it is served.
     pub fn look_on(&self, mut play: Play) -> Play {
         if let Some((_, writer)) = &self.transcript {
-            play = play.witness(writer.another()).alone();
+            play = play.witness(writer.another());
         }
         if let Some((_, writer)) = &self.pcap {
             play = play.witness(writer.another());
