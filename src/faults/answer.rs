@@ -209,7 +209,7 @@ impl Slot {
         if let (Some(unsolicited), Some(honest)) = (self.rule.unsolicited, content.honest) {
             let packets = (1..=unsolicited.count).map(|number| {
                 let packet = unsolicited.packet(&honest, draws, number as u64);
-                extra(unsolicited.after.0 * number, &packet)
+                extra(unsolicited.delay(number), &packet)
             });
             let room = answer.room();
             answer.after.extend(packets.take(room));

@@ -232,6 +232,9 @@ impl Rule {
             checker.number("unsolicited.mode", Some(unsolicited.mode), 0..=7);
             checker.number("unsolicited.count", Some(unsolicited.count), 1..=16);
             checker.delay("unsolicited.after", unsolicited.after);
+            if let Some(every) = unsolicited.every {
+                checker.delay("unsolicited.every", every);
+            }
         }
     }
 

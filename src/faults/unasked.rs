@@ -2,7 +2,7 @@
 
 use super::draws::{Draws, Purpose};
 use super::value::Span;
-use crate::api::NtpTimestamp;
+use crate::api::{Delta, NtpTimestamp};
 use crate::protocol::ntp::header::mode;
 use crate::protocol::ntp::{Header, header};
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 /// NTP packets beside the reply, to where the request came from.
 ///
 /// Each is the header of the honest reply with another mode, and with an origin
-/// timestamp that is not the request's.
+/// timestamp that is not the request's. It tells the time of that reply, however
+/// long after it leaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Unsolicited {
@@ -21,10 +22,13 @@ pub struct Unsolicited {
     /// How many, 1 to 16; 1 unless told.
     #[serde(default = "one")]
     pub count: i64,
-    /// How long after the reply would leave, and between one and the next, 0
-    /// to an hour; 0 unless told.
+    /// How long after the reply would leave the first does, 0 to an hour; 0
+    /// unless told.
     #[serde(default)]
     pub after: Span,
+    /// How long after one the next leaves, whether or not the client asks again,
+    /// 0 to an hour; `after` unless told.
+    pub every: Option<Span>,
 }
 
 const fn one() -> i64 {
@@ -32,6 +36,12 @@ const fn one() -> i64 {
 }
 
 impl Unsolicited {
+    /// How long after the reply the packet of this number, from 1, leaves.
+    pub(super) fn delay(&self, number: i64) -> Delta {
+        let every = self.every.unwrap_or(self.after);
+        self.after.0 + every.0 * (number - 1)
+    }
+
     /// The octets of the `index`-th packet.
     pub(super) fn packet(&self, honest: &Header, draws: &Draws, index: u64) -> [u8; header::LEN] {
         let mode = self.mode as u8;

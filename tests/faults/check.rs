@@ -177,6 +177,10 @@ fn a_value_out_of_range_is_named_with_what_is_accepted() {
             "unsolicited.count = 17: refused; accepted: 1 to 16",
         ),
         (
+            "unsolicited = { mode = 5, every = \"2h\" }",
+            "unsolicited.every = \"7200s\": refused; accepted: \"0s\" to \"3600s\"",
+        ),
+        (
             "unsolicited = { mode = 5, after = -1 }",
             "unsolicited.after = \"-1s\": refused; accepted: \"0s\" to \"3600s\"",
         ),

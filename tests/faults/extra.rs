@@ -41,6 +41,22 @@ fn a_broadcast_tells_the_time_and_answers_nothing() {
 }
 
 #[test]
+fn unsolicited_packets_go_on_coming_after_one_request() {
+    let mut run = Run::of(
+        "request = 1\nunsolicited = { mode = 5, count = 3, after = \"16s\", every = \"64s\" }",
+    );
+    let departures = run.exchange(client());
+    let after: Vec<_> = departures.iter().map(|it| it.after).collect();
+    assert_eq!(after, [0, 16, 80, 144].map(Delta::from_seconds));
+    let modes: Vec<_> = departures
+        .iter()
+        .map(|it| header(&it.octets).mode)
+        .collect();
+    assert_eq!(modes, [4, 5, 5, 5]);
+    assert_eq!(run.exchange(client()).len(), 1, "the second asks for none");
+}
+
+#[test]
 fn an_unsolicited_packet_leaves_even_if_the_reply_is_lost() {
     let mut run = Run::of("lose.reply = 1\nunsolicited = { mode = 4 }");
     let departures = run.exchange(client());

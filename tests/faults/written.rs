@@ -242,10 +242,10 @@ pub(super) fn rule() -> impl Strategy<Value = Value> {
         ),
         (
             "unsolicited",
-            (0_i64..8, number(), span())
-                .prop_map(
-                    |(mode, count, after)| json!({ "mode": mode, "count": count, "after": after }),
-                )
+            (0_i64..8, number(), span(), span())
+                .prop_map(|(mode, count, after, every)| {
+                    json!({ "mode": mode, "count": count, "after": after, "every": every })
+                })
                 .boxed(),
         ),
         (

@@ -5,6 +5,7 @@ use crate::support::{mark_of, ntp_header};
 use std::cell::Cell;
 use std::rc::Rc;
 use timeball::api::{Delta, Timestamp};
+use timeball::play::replay::replay;
 use timeball::scenario::library;
 use timeball::simulate::{Received, Request, Simulation, VirtualClient};
 use timeball::transcript::Direction;
@@ -195,4 +196,18 @@ fn a_reply_from_elsewhere_is_told_apart() {
         assert_eq!(told.len(), 1);
         assert_eq!(told[0].1.to_string(), expected);
     }
+}
+
+#[test]
+fn broadcasts_come_by_themselves_and_replay_clean() {
+    let toml = "[[rules]]\nrequest = 1\n\
+                unsolicited = { mode = 5, count = 3, after = '16s', every = '64s' }";
+    let records = simulated(toml, 1_000);
+    let of_first = records.iter().filter(|it| it.number == 1);
+    let sent = of_first.map(|it| (it.at, it.octets[0] & 7));
+    let seconds = [(0, 3), (0, 4), (16, 5), (80, 5), (144, 5)];
+    let expected = seconds.map(|(at, mode)| (Delta::from_seconds(at), mode));
+    assert!(sent.eq(expected));
+    let compared = replay(&scenario(toml), &records).unwrap();
+    assert_eq!((compared.requests, compared.difference), (1_001, None));
 }
