@@ -118,6 +118,26 @@ fn a_scenario_takes_the_place_of_another_on_the_same_sockets() {
 }
 
 #[test]
+fn the_clocks_of_a_loaded_scenario_start_together_with_its_first_request() {
+    let toml = "time = { base = 'wall', rate = 1000, starts = 'first-request' }\n\
+                endpoints = [{ name = 'a' }, { name = 'b', clock = { stratum = 2 } }]";
+    let stage = play(toml);
+    let client = client_of(stage.address(0));
+    ask(&stage, &client, &ntp_request(1));
+    stage.handle().load(scenario(toml)).unwrap();
+    let elapsed = || [0, 1].map(|endpoint| stage.clock(endpoint).elapsed());
+    assert_eq!(elapsed(), [Delta::ZERO; 2], "nobody has asked the new one");
+    ask(&stage, &client, &ntp_request(2));
+    // One is looked at between two looks at the other, which it must not leave.
+    let (before, between, after) = (
+        stage.clock(0).elapsed(),
+        stage.clock(1).elapsed(),
+        stage.clock(0).elapsed(),
+    );
+    assert!(Delta::ZERO < before && before <= between && between <= after);
+}
+
+#[test]
 fn a_scenario_that_does_not_fit_the_sockets_is_refused_and_the_old_one_served_on() {
     let stage = play("time.base = 'manual'\nclock.stratum = 5");
     let handle = stage.handle();
