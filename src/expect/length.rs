@@ -1,8 +1,9 @@
 //! A span of time in a scenario.
 
 use crate::api::Delta;
-use crate::settings::{format_duration, parse_duration};
-use serde::de::{self, Deserialize, Deserializer, Unexpected, Visitor};
+use crate::api::settings::{Accepts, Value};
+use crate::settings::{Given, Refusal, check, describe, format_duration};
+use serde::de::{self, Deserialize, Deserializer, Visitor};
 use std::fmt;
 
 /// A span of time that is not negative, up to 292 years: a number of seconds
@@ -24,31 +25,41 @@ impl<'de> Deserialize<'de> for Length {
 
 struct Form;
 
+const ACCEPTS: Accepts = Accepts::Duration {
+    min: Delta::ZERO,
+    max: Delta::MAX,
+};
+
+impl Form {
+    fn check<E: de::Error>(given: Given<'_>) -> Result<Length, E> {
+        match check(&ACCEPTS, given, None) {
+            Ok(Value::Duration(span)) => Ok(Length(span)),
+            Err(Refusal::Because(problem)) => Err(E::custom(problem)),
+            _ => Err(E::custom(describe(&ACCEPTS))),
+        }
+    }
+}
+
 impl Visitor<'_> for Form {
     type Value = Length;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a duration of 0s or more: seconds (0.5), or a number with a unit (\"500ms\")")
+        f.write_str(&describe(&ACCEPTS))
     }
 
     fn visit_i64<E: de::Error>(self, seconds: i64) -> Result<Length, E> {
-        self.visit_str(&seconds.to_string())
+        Self::check(Given::Integer(seconds.into()))
     }
 
     fn visit_u64<E: de::Error>(self, seconds: u64) -> Result<Length, E> {
-        self.visit_str(&seconds.to_string())
+        Self::check(Given::Integer(seconds.into()))
     }
 
     fn visit_f64<E: de::Error>(self, seconds: f64) -> Result<Length, E> {
-        // The shortest decimal that reads back as the same float: as it was written.
-        self.visit_str(&seconds.to_string())
+        Self::check(Given::Float(seconds))
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Length, E> {
-        match parse_duration(text) {
-            Ok(span) if span >= Delta::ZERO => Ok(Length(span)),
-            Ok(_) => Err(E::invalid_value(Unexpected::Other(text), &self)),
-            Err(error) => Err(E::custom(error)),
-        }
+        Self::check(Given::Text(text))
     }
 }

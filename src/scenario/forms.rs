@@ -1,5 +1,7 @@
 //! Values of a scenario, written as the settings write theirs.
 
+pub use crate::expect::Length;
+
 use crate::api::settings::{Accepts, Value};
 use crate::api::{Delta, ReferenceId, Timestamp, keys};
 use crate::settings::{Given, Refusal, check, describe};
@@ -73,9 +75,6 @@ forms! {
     /// A span of time: seconds, or a number with a unit of `ns`, `us`, `ms`,
     /// `s`, `m`, `h`, `d` or `w` (`"-1024 weeks"`); -292 to 292 years.
     Span(Delta), Accepts::Duration { min: Delta::MIN, max: Delta::MAX } => Duration;
-
-    /// A [`Span`] that is not negative.
-    Length(Delta), Accepts::Duration { min: Delta::ZERO, max: Delta::MAX } => Duration;
 
     /// A [`Span`] from 0 to 65 535 s: what NTP's short format can say (RFC 5905
     /// section 6).
