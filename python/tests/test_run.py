@@ -82,6 +82,20 @@ def test_options_override_the_scenario(timeball_run):
     assert len(run.records()) == 6
 
 
+def test_endpoints_may_stay_where_the_scenario_has_them(timeball_run):
+    scenario = POOL.replace('"one"', '"one"\naddress = "127.77.0.1:0"')
+    scenario = scenario.replace("127.0.0.1:13", "127.77.0.2:0").replace("[::1]:123", "[::1]:0")
+    run = timeball_run(scenario, listen=None)
+    assert [each.host for each in run.endpoints] == ["127.77.0.1", "127.77.0.2", "::1"]
+
+
+def test_beyond_private_addresses_it_serves_only_if_told_so(timeball_run):
+    with pytest.raises(RunError, match="--serve-test-time"):
+        Run("leap-2016", listen="0.0.0.0:0")
+    run = timeball_run("leap-2016", listen="0.0.0.0:0", serve_test_time=True)
+    assert run.endpoints[0].host == "0.0.0.0"
+
+
 def test_the_transcript_has_every_datagram(timeball_run):
     run = timeball_run(MANNERS)
     replies = [ask(run) for _ in range(8)]

@@ -71,12 +71,16 @@ class Run:
     """A scenario that is served, as long as the ``with`` block lasts.
 
     ``scenario`` is the name of a built-in one, a file, or the text of one (which
-    has more than one line). Every socket is bound to a port that the kernel chooses.
+    has more than one line). Unless told otherwise, every socket is bound to a port that
+    the kernel chooses.
 
     - ``seed``, ``rate``, ``requests``: override those of the scenario.
     - ``duration``: seconds of host time after which the run ends by itself, so that
       it does so where this process is killed. Overrides the scenario's.
-    - ``listen``: the address of the first endpoint.
+    - ``listen``: the address of the first endpoint, the others following on free
+      ports; with ``None`` each is where the scenario has it.
+    - ``serve_test_time``: lets it serve on port 123, and beyond the loopback and
+      private addresses, where whoever asks may take the time for real.
     - ``directory``: where the transcript and the program's output are kept; without
       it they are gone at the end.
     - ``binary``: the program; without it, see ``find_binary``.
@@ -96,7 +100,8 @@ class Run:
         rate: Optional[Rate] = None,
         requests: Optional[int] = None,
         duration: float = 600.0,
-        listen: str = "127.0.0.1:0",
+        listen: Optional[str] = "127.0.0.1:0",
+        serve_test_time: bool = False,
         directory: Union[str, os.PathLike[str], None] = None,
         binary: Union[str, os.PathLike[str], None] = None,
         timeout: float = DEADLINE_S,
@@ -117,7 +122,11 @@ class Run:
         # Those of an earlier run in this folder would be taken for this one's.
         ports.unlink(missing_ok=True)
         command = [str(program), "play", self._named(scenario), "--json"]
-        command += ["--listen", listen, "--control", "127.0.0.1:0"]
+        command += ["--control", "127.0.0.1:0"]
+        if listen is not None:
+            command += ["--listen", listen]
+        if serve_test_time:
+            command.append("--serve-test-time")
         command += ["--ports-file", str(ports), "--transcript", str(self.transcript)]
         command += ["--duration", digits(float(duration))]
         if seed is not None:
