@@ -1,0 +1,28 @@
+"""Which cells of the table CI holds to what is written: those that came out the same each
+time the table was made, and that take no more than a minute and a half."""
+
+from clients import ALL
+
+# The last change of a scenario that a client which stays lives through, in s.
+_SOON_S = 11
+# Clients that stay and are quick to settle.
+_STAY = {"chronyd -x", "NTPsec ntpd"}
+# More changes than that, and `chronyd -Q` takes too long: it needs seconds for each answer.
+_FEW = 2
+
+# Which of several servers is wrong by chance, or which replies of a burst are.
+_BY_CHANCE = {
+    "bit-flips", "jitter", "late-reply", "loss-burst", "loss-first", "loss-random", "step",
+}
+# It takes one of several servers, whichever answered best.
+_TAKES_ONE = {"ntpdig"}
+
+
+def is_held(client, script):
+    """Whether this client (its name) is held to its outcome in this scenario."""
+    settles_s = next(each.settles_s for each in ALL if each.name == client)
+    if script.name in _BY_CHANCE or (client in _TAKES_ONE and script.is_vote):
+        return False
+    if settles_s is not None:
+        return client in _STAY and script.last_change_s() <= _SOON_S
+    return client != "chronyd -Q" or len(script.changes_s()) <= _FEW
