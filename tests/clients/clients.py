@@ -120,8 +120,15 @@ class Ntplib(Client):
 class Daemon(Client):
     """One that stays."""
 
-    def start(self, servers, directory):
-        """Starts it in this folder, and returns the process."""
+    # The longest interval between two requests, as a power of two of seconds: short, so
+    # that it soon sees a change.
+    quick = 3
+
+    def start(self, servers, directory, slowest):
+        """Starts it in this folder, and returns the process.
+
+        slowest: the longest interval between two requests, as a power of two of seconds.
+        """
         raise NotImplementedError
 
     def offset(self, directory):
@@ -148,8 +155,8 @@ class Chronyd(Daemon):
 
     version = ChronydOnce.version
 
-    def start(self, servers, directory):
-        settings = [f"server {server} iburst minpoll 2 maxpoll 3" for server in servers]
+    def start(self, servers, directory, slowest):
+        settings = [f"server {server} iburst minpoll 2 maxpoll {slowest}" for server in servers]
         settings += [f"port {_CHRONYD_PORT}", "bindaddress 127.0.0.1", "allow 127.0.0.1"]
         settings += [f"pidfile {directory}/pid", "cmdport 0", "bindcmdaddress /"]
         (directory / "chrony.conf").write_text("\n".join(settings) + "\n")
@@ -168,15 +175,16 @@ class Ntpsec(Daemon):
         "last offset in its loopstats counts"
     )
     settles_s = 60
+    quick = 2
     program = CACHE / "bin/ntpsec"
 
     def version(self):
         return _version([self.program, "--version"], r"ntpsec-(\S+)")
 
-    def start(self, servers, directory):
+    def start(self, servers, directory, slowest):
         settings = ["disable ntp", "tos minsane 1", "interface ignore wildcard"]
         settings += ["interface listen 127.0.0.1", f"interface listen {CLIENT}"]
-        settings += [f"server {server} iburst minpoll 2 maxpoll 2" for server in servers]
+        settings += [f"server {server} iburst minpoll 2 maxpoll {slowest}" for server in servers]
         settings += [f"statsdir {directory}/", "statistics loopstats"]
         settings += ["filegen loopstats file loopstats type none enable"]
         (directory / "ntp.conf").write_text("\n".join(settings) + "\n")
@@ -212,16 +220,17 @@ class NtpdRs(OwnClock):
     name = "ntpd-rs"
     source = ".ci/peers: ntpd-rs"
     how = (
-        "a daemon; polls from 2^2 to 2^4 s, `minimum-agreeing-sources = 1`, no limit to a step. It "
+        "a daemon; polls from 2^2 to 2^4 s, most of its servers have to agree, no limit to a step. It "
         "does not start without a clock to set, so it gets one that is nobody's; that one counts"
     )
     settles_s = 90
+    quick = 4
     program = CACHE / "ntpd-rs/bin/ntp-daemon"
 
     def version(self):
         return _version([self.program, "--version"], r"(\d+\.\d+\.\d+)")
 
-    def start(self, servers, directory):
+    def start(self, servers, directory, slowest):
         settings = f"""
 [observability]
 log-level = "info"
@@ -232,7 +241,7 @@ single-step-panic-threshold = "inf"
 startup-step-panic-threshold = "inf"
 
 [source-defaults]
-poll-interval-limits = {{ min = 2, max = 4 }}
+poll-interval-limits = {{ min = 2, max = {slowest} }}
 initial-poll-interval = 2
 """
         for server in servers:
@@ -258,7 +267,7 @@ class Busybox(OwnClock):
         except (OSError, TypeError):
             return None
 
-    def start(self, servers, directory):
+    def start(self, servers, directory, slowest):
         command = [self.program, "ntpd", "-n", "-d", "-d"]
         for server in servers:
             command += ["-p", server]

@@ -14,6 +14,8 @@ _FEW = 2
 _BY_CHANCE = {
     "bit-flips", "jitter", "late-reply", "loss-burst", "loss-first", "loss-random", "step",
 }
+# So few replies are good that a client which stays needs minutes.
+_FEW_GOOD = {"wrong-mode", "zero-timestamps"}
 # It takes one of several servers, whichever answered best.
 _TAKES_ONE = {"ntpdig"}
 
@@ -24,5 +26,6 @@ def is_held(client, script):
     if script.name in _BY_CHANCE or (client in _TAKES_ONE and script.is_vote):
         return False
     if settles_s is not None:
-        return client in _STAY and script.last_change_s() <= _SOON_S
+        is_quick = script.last_change_s() <= _SOON_S and not script.kisses
+        return client in _STAY and is_quick and script.name not in _FEW_GOOD
     return client != "chronyd -Q" or len(script.changes_s()) <= _FEW

@@ -69,6 +69,11 @@ class Script:
         return UNAVOIDABLE.get(self.name, 0.0)
 
     @property
+    def kisses(self):
+        """Whether a client is asked to slow down."""
+        return any("kiss" in rule for rule in self._parsed.get("rules", []))
+
+    @property
     def judges_requests(self):
         """Whether nothing happens but that requests are looked at."""
         return not self._parsed.get("rules") and any(

@@ -15,6 +15,13 @@ from timeball import Run
 _LOOKS = 20
 _QUICK_NS = 2_000_000
 _POLL_S = 0.5
+# By how much a client that has no time yet is waited for longer, and how long in all.
+_MORE_S = 20.0
+_PATIENCE_S = 120.0
+# The longest interval of a client that is asked to slow down, as a power of two of seconds.
+SLOW = 7
+# One that slowed down is looked at no sooner, in s.
+SLOW_UNTIL_S = 200.0
 # More than any client asks: a run ends with its trial.
 _REQUESTS = 1_000_000
 
@@ -97,15 +104,23 @@ class Trial:
         """Lets it live through the scenario; then it has to be right."""
         script, name = self.script, self.script.right
         until_s = script.last_change_s() + client.settles_s
-        process = client.start(list(script.servers.values()), self.directory)
+        if script.kisses:
+            until_s = max(until_s, SLOW_UNTIL_S)
+        latest_s = until_s + (0.0 if script.may_refuse else _PATIENCE_S)
+        process = client.start(
+            list(script.servers.values()), self.directory, SLOW if script.kisses else client.quick
+        )
         earlier = []
         began = time.monotonic()
-        while time.monotonic() - began < until_s:
+        while (lasted_s := time.monotonic() - began) < until_s:
             if process.poll() is not None:
                 return Outcome(False, f"ended: {self._last_words()}")
             if script.may_refuse and self.records():
                 earlier.append(self.right_s(name))
             time.sleep(_POLL_S)
+            if lasted_s + 2 * _POLL_S > until_s and client.offset(self.directory) is None:
+                # Few replies are good: it may wait for more of them, and then settle.
+                until_s = min(until_s + _MORE_S, latest_s)
         offset_s = client.offset(self.directory)
         right = [self.right_s(name)]
         # As long as it runs, its clock may be looked at; its requests are judged then.
