@@ -7,11 +7,11 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use tempfile::TempDir;
 
 /// A client passes that asks three times at least.
-const THREE: &str = "
+pub(super) const THREE: &str = "
 name = 'three'
 description = 'A test'
 time.base = 'per-request'
@@ -24,7 +24,7 @@ name = 'asks three times'
 requests = { at_least = 3 }
 ";
 
-fn text(octets: &[u8]) -> String {
+pub(super) fn text(octets: &[u8]) -> String {
     String::from_utf8_lossy(octets).into_owned()
 }
 
@@ -42,7 +42,7 @@ impl Folder {
         self.0.path().join(name)
     }
 
-    fn scenario(&self) -> PathBuf {
+    pub(super) fn scenario(&self) -> PathBuf {
         self.file("it.toml")
     }
 
@@ -53,10 +53,15 @@ impl Folder {
 
     /// Starts `timeball play`, and waits until it is bound.
     pub(super) fn start(&self, arguments: &[&str]) -> Playing {
+        self.start_as(&mut timeball(), arguments)
+    }
+
+    /// The same by way of `program`, which is given the arguments of `timeball`.
+    pub(super) fn start_as(&self, program: &mut Command, arguments: &[&str]) -> Playing {
         let ports = self.file("ports.json");
         // That of an earlier start; there may be none.
         let _ = std::fs::remove_file(&ports);
-        let child = timeball()
+        let child = program
             .arg("play")
             .arg(self.scenario())
             .arg("--ports-file")

@@ -7,6 +7,7 @@ mod controlled;
 mod controlled_again;
 mod faults;
 mod handle;
+mod outputs;
 mod plot;
 mod replay;
 mod sockets;

@@ -1,9 +1,12 @@
 //! Why a scenario did not come to a verdict.
 
+use crate::cli::output::tell;
 use std::fmt::Display;
 use std::io;
 use std::path::Path;
+use std::process::ExitCode;
 use timeball::play::PlayError;
+use timeball::protocol::line::printable;
 
 /// What a program exits with that was asked for something wrong.
 const BAD_USAGE: u8 = 2;
@@ -32,7 +35,22 @@ impl Failed {
 
     /// A file could not be written.
     pub fn file(flag: &str, file: &Path, error: &io::Error) -> Self {
-        Self::host(format!("{flag} {}: {error}", file.display()))
+        let file = file.to_string_lossy();
+        Self::host(format!("{flag} {}: {error}", printable(&file)))
+    }
+
+    /// A file was asked for that cannot be had.
+    pub fn file_asked_for(flag: &str, file: &Path, error: &io::Error) -> Self {
+        Self {
+            code: BAD_USAGE,
+            ..Self::file(flag, file, error)
+        }
+    }
+
+    /// Tells it on stderr.
+    pub fn tell(&self) -> ExitCode {
+        tell(&format!("error: {}", self.text));
+        ExitCode::from(self.code)
     }
 }
 

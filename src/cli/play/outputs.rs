@@ -3,7 +3,7 @@
 use super::args::ServeArgs;
 use super::failed::Failed;
 use std::fs::File;
-use std::io::{BufWriter, LineWriter, Write};
+use std::io::{self, BufWriter, LineWriter, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use timeball::expect::Verdict;
@@ -11,6 +11,7 @@ use timeball::host::this_host;
 use timeball::play::{Play, Status};
 use timeball::scenario::Scenario;
 use timeball::transcript::{Change, Opening, Pcapng, Record, Witness, Writer};
+use tracing::error;
 
 /// The files that a run writes: opened before anything is bound.
 #[derive(Default)]
@@ -20,36 +21,91 @@ pub struct Outputs<'a> {
     junit: Option<(&'a Path, File)>,
 }
 
-/// A witness that is also held by who will close its file.
-struct Shared<W>(Arc<Mutex<Option<W>>>);
+/// A witness that writes to a file.
+trait Written: Witness {
+    /// What it was asked for with.
+    const FLAG: &'static str;
 
-impl<W> Shared<W> {
-    fn new(witness: W) -> Self {
-        Self(Arc::new(Mutex::new(Some(witness))))
+    /// What has gone wrong: nothing was written since.
+    fn error(&self) -> Option<&io::Error>;
+
+    fn close(self) -> io::Result<()>;
+}
+
+impl<W: Write + Send> Written for Writer<W> {
+    const FLAG: &'static str = "--transcript";
+
+    fn error(&self) -> Option<&io::Error> {
+        self.error()
     }
 
-    fn another(&self) -> Self {
-        Self(Arc::clone(&self.0))
-    }
-
-    fn take(&self) -> Option<W> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    fn close(self) -> io::Result<()> {
+        self.finish().map(drop)
     }
 }
 
-impl<W: Witness> Witness for Shared<W> {
-    fn saw(&mut self, record: &Record) {
-        let mut witness = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(witness) = &mut *witness {
-            witness.saw(record);
+impl<W: Write + Send> Written for Pcapng<W> {
+    const FLAG: &'static str = "--pcap";
+
+    fn error(&self) -> Option<&io::Error> {
+        self.error()
+    }
+
+    fn close(self) -> io::Result<()> {
+        self.finish().map(drop)
+    }
+}
+
+/// A witness that is also held by who will close its file.
+struct Shared<W> {
+    witness: Arc<Mutex<Option<W>>>,
+    /// Whether the log has what went wrong.
+    is_told: bool,
+}
+
+impl<W: Written> Shared<W> {
+    fn new(witness: W) -> Self {
+        Self {
+            witness: Arc::new(Mutex::new(Some(witness))),
+            is_told: false,
         }
     }
 
-    fn changed(&mut self, change: &Change) {
-        let mut witness = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(witness) = &mut *witness {
-            witness.changed(change);
+    fn another(&self) -> Self {
+        Self {
+            witness: Arc::clone(&self.witness),
+            is_told: false,
         }
+    }
+
+    fn look(&mut self, look: impl FnOnce(&mut W)) {
+        let mut witness = self.witness.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(witness) = &mut *witness else { return };
+        look(witness);
+        if !self.is_told
+            && let Some(error) = witness.error()
+        {
+            error!("{}: {error}; nothing more is written", W::FLAG);
+            self.is_told = true;
+        }
+    }
+
+    fn close(&self, file: &Path) -> Result<(), Failed> {
+        let mut witness = self.witness.lock().unwrap_or_else(PoisonError::into_inner);
+        witness
+            .take()
+            .map_or(Ok(()), Written::close)
+            .map_err(|error| Failed::file(W::FLAG, file, &error))
+    }
+}
+
+impl<W: Written> Witness for Shared<W> {
+    fn saw(&mut self, record: &Record) {
+        self.look(|witness| witness.saw(record));
+    }
+
+    fn changed(&mut self, change: &Change) {
+        self.look(|witness| witness.changed(change));
     }
 }
 
@@ -57,8 +113,7 @@ impl<'a> Outputs<'a> {
     /// Creates what the command line asks for.
     pub fn create(args: &'a ServeArgs, scenario: &Scenario) -> Result<Self, Failed> {
         let create = |flag: &str, file: &Path| {
-            File::create(file)
-                .map_err(|error| Failed::usage(format!("{flag} {}: {error}", file.display())))
+            File::create(file).map_err(|error| Failed::file_asked_for(flag, file, &error))
         };
         let mut outputs = Self::default();
         if let Some(file) = &args.transcript {
@@ -91,28 +146,20 @@ impl<'a> Outputs<'a> {
         play
     }
 
-    /// Closes them.
-    pub fn finish(self, status: &Status, verdict: &Verdict) -> Result<(), Failed> {
-        if let Some((file, writer)) = self.transcript
-            && let Some(writer) = writer.take()
-        {
-            let finished = writer.finish().map(drop);
-            finished.map_err(|error| Failed::file("--transcript", file, &error))?;
-        }
-        if let Some((file, writer)) = self.pcap
-            && let Some(writer) = writer.take()
-        {
-            let finished = writer.finish().map(drop);
-            finished.map_err(|error| Failed::file("--pcap", file, &error))?;
-        }
-        if let Some((file, out)) = self.junit {
+    /// Closes them, each of them whatever becomes of the others, and says which
+    /// could not be written.
+    pub fn finish(self, status: &Status, verdict: &Verdict) -> Vec<Failed> {
+        let transcript = self.transcript.map(|(file, writer)| writer.close(file));
+        let pcap = self.pcap.map(|(file, writer)| writer.close(file));
+        let junit = self.junit.map(|(file, out)| {
             let mut out = BufWriter::new(out);
             verdict
                 .write_junit(&mut out, &status.scenario, status.at)
                 .and_then(|()| out.flush())
-                .map_err(|error| Failed::file("--junit", file, &error))?;
-        }
-        Ok(())
+                .map_err(|error| Failed::file("--junit", file, &error))
+        });
+        let closed = [transcript, pcap, junit].into_iter().flatten();
+        closed.filter_map(Result::err).collect()
     }
 }
 

@@ -31,10 +31,7 @@ pub fn run(args: &ServeArgs, scenario: Scenario) -> ExitCode {
         }
         actix_rt::System::new().block_on(play(args, scenario))
     });
-    ended.unwrap_or_else(|Failed { code, text }| {
-        tell(&format!("error: {text}"));
-        ExitCode::from(code)
-    })
+    ended.unwrap_or_else(|failed| failed.tell())
 }
 
 fn draw(args: &ServeArgs, scenario: &Scenario, file: &Path) -> Result<ExitCode, Failed> {
@@ -43,7 +40,7 @@ fn draw(args: &ServeArgs, scenario: &Scenario, file: &Path) -> Result<ExitCode, 
         .map_err(|error| Failed::usage(format!("--plot: {error}")))?;
     let span = args.duration.map(|host| mock_time(scenario, host));
     std::fs::write(file, plot::svg(scenario, span))
-        .map_err(|error| Failed::usage(format!("--plot {}: {error}", file.display())))?;
+        .map_err(|error| Failed::file_asked_for("--plot", file, &error))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -120,7 +117,7 @@ async fn play(args: &ServeArgs, scenario: Scenario) -> Result<ExitCode, Failed> 
         control.stop().await;
     }
     let (status, verdict) = stage.finish().await;
-    outputs.finish(&status, &verdict)?;
+    let unwritten = outputs.finish(&status, &verdict);
     let code = match verdict.passes() {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
@@ -129,7 +126,10 @@ async fn play(args: &ServeArgs, scenario: Scenario) -> Result<ExitCode, Failed> 
         true => json(&status, &verdict)?,
         false => table(&status, &verdict),
     };
-    Ok(print(&text, code))
+    // The verdict comes first, whatever else is lost.
+    let code = print(&text, code);
+    let told = unwritten.iter().map(Failed::tell);
+    Ok(told.fold(code, |_, failed| failed))
 }
 
 fn bind_control(args: &ServeArgs, address: SocketAddr) -> Result<BoundControl, Failed> {
