@@ -2,18 +2,35 @@
 //! kernel choose a port.
 
 use serde::Serialize;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use timeball::server::BoundListener;
 
-/// Removes what an earlier run has left: whoever waits for the file must not
-/// find old ports in it.
-pub fn remove_stale(file: &Path) {
-    if std::fs::symlink_metadata(file).is_ok_and(|found| found.is_file()) {
-        // If this fails, so does writing it, which is told.
-        let _ = std::fs::remove_file(file);
+/// Removes what an earlier run has left, since whoever waits for the file must
+/// not find old ports in it, and sees to it that it can be written.
+///
+/// # Errors
+/// The operating system's, where it cannot.
+pub fn make_way(file: &Path) -> io::Result<()> {
+    if file.is_dir() {
+        return Err(ErrorKind::IsADirectory.into());
     }
+    match std::fs::symlink_metadata(file) {
+        Ok(found) if !found.is_file() => return Ok(()),
+        Ok(_) => std::fs::remove_file(file)?,
+        Err(_) => {}
+    }
+    let beside = beside(file);
+    std::fs::write(&beside, "")?;
+    std::fs::remove_file(&beside)
+}
+
+/// Where the file is written before it is moved to its place.
+fn beside(file: &Path) -> PathBuf {
+    let mut beside = file.as_os_str().to_owned();
+    beside.push(format!(".{}", std::process::id()));
+    beside.into()
 }
 
 /// What `--ports-file` holds.
@@ -61,8 +78,7 @@ pub fn write_ports(
     if std::fs::symlink_metadata(file).is_ok_and(|found| !found.is_file()) {
         return std::fs::write(file, text);
     }
-    let mut beside = file.as_os_str().to_owned();
-    beside.push(format!(".{}", std::process::id()));
+    let beside = beside(file);
     std::fs::write(&beside, text)?;
     std::fs::rename(&beside, file).inspect_err(|_| {
         // What is left behind is of no use to anybody.

@@ -2,7 +2,7 @@
 
 use super::output::{tell, tell_at_once};
 use super::panics;
-use super::ports::{remove_stale, write_ports};
+use super::ports::{make_way, write_ports};
 use futures_util::future::select;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,8 @@ use tracing::info;
 /// Serve the time
 ///
 /// Exit codes: 0 after SIGINT or SIGTERM; 1 when a listener could not be
-/// started, or a second signal cut the end short; 2 when the settings are wrong.
+/// started, or a second signal cut the end short; 2 when the settings are wrong,
+/// or the ports file cannot be had.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The settings [default: settings.toml in this folder, or what `timeball
@@ -60,6 +61,9 @@ pub fn run(args: &Args) -> ExitCode {
 enum ServeError {
     #[error(transparent)]
     Start(#[from] StartError),
+    /// Known before anything is bound.
+    #[error("--ports-file {}: {error}", printable(&.file.to_string_lossy()))]
+    NoPortsFile { file: PathBuf, error: io::Error },
     #[error("--ports-file {}: {error}", printable(&.file.to_string_lossy()))]
     PortsFile { file: PathBuf, error: io::Error },
     #[error("signals cannot be received: {0}")]
@@ -69,6 +73,7 @@ enum ServeError {
 impl ServeError {
     fn exit_code(&self) -> u8 {
         match self {
+            Self::NoPortsFile { .. } => 2,
             Self::Start(error) if error.is_about_settings() => 2,
             _ => 1,
         }
@@ -79,7 +84,10 @@ async fn serve(settings: Settings, ports_file: Option<&Path>) -> Result<(), Serv
     // Before anything is bound: a signal that comes early is not lost.
     let told_to_stop = listen_for_signals().map_err(ServeError::Signals)?;
     if let Some(file) = ports_file {
-        remove_stale(file);
+        make_way(file).map_err(|error| ServeError::NoPortsFile {
+            file: file.to_owned(),
+            error,
+        })?;
     }
     let server = Server::new(settings).launch().await?;
     if let Some(file) = ports_file

@@ -308,6 +308,8 @@ fn what_is_wrong_is_told_before_anything_is_bound() {
         (&["--pcap", nowhere], "--pcap"),
         (&["--junit", nowhere], "--junit"),
         (&["--plot", nowhere], "--plot"),
+        (&["--ports-file", nowhere], "--ports-file"),
+        (&["--ports-file", "/"], "--ports-file"),
     ] {
         let output = folder.run(arguments);
         let told = text(&output.stderr);

@@ -209,7 +209,7 @@ fn wrong_settings_exit_2_and_bind_nothing() {
 }
 
 #[test]
-fn a_ports_file_that_cannot_be_written_exits_1_and_names_it() {
+fn a_ports_file_that_cannot_be_had_exits_2_and_names_it() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("settings.toml");
     std::fs::write(&file, text_on("127.0.0.1:0")).unwrap();
@@ -221,8 +221,9 @@ fn a_ports_file_that_cannot_be_written_exits_1_and_names_it() {
         .arg("--ports-file")
         .arg(&ports));
     let errors = String::from_utf8(output.stderr.clone()).unwrap();
-    assert_eq!(exit_code(&output), Some(1), "{errors}");
+    assert_eq!(exit_code(&output), Some(2), "{errors}");
     assert!(errors.contains(ports.to_str().unwrap()), "{errors}");
+    assert!(!errors.contains("listening"), "nothing is bound: {errors}");
 }
 
 #[test]

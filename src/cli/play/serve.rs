@@ -7,7 +7,7 @@ use super::failed::Failed;
 use super::outputs::Outputs;
 use super::view::View;
 use crate::cli::output::{print, tell};
-use crate::cli::ports::{remove_stale, write_ports};
+use crate::cli::ports::{make_way, write_ports};
 use crate::cli::token::token;
 use futures_util::future::select;
 use std::net::SocketAddr;
@@ -62,7 +62,7 @@ async fn play(args: &ServeArgs, scenario: Scenario) -> Result<ExitCode, Failed> 
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Failed::host)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(Failed::host)?;
     if let Some(file) = &args.ports_file {
-        remove_stale(file);
+        make_way(file).map_err(|error| Failed::file_asked_for("--ports-file", file, &error))?;
     }
     let mut play = Play::new(scenario.clone());
     if let Some(address) = args.listen {
