@@ -1,6 +1,7 @@
 //! `timeball play`: scenarios from a file or from the library.
 
 mod args;
+mod distinct;
 mod ended;
 mod failed;
 mod outputs;
@@ -8,6 +9,7 @@ mod serve;
 mod view;
 
 use super::output::{print, tell};
+use std::path::Path;
 use std::process::ExitCode;
 use timeball::scenario::{Scenario, ScenarioErrors, library};
 
@@ -42,8 +44,8 @@ pub struct Args {
 pub fn run(args: &Args) -> ExitCode {
     let text = match &args.scenario {
         None => list(),
-        Some(scenario) => match Scenario::find(scenario) {
-            Ok(scenario) if !args.check => return serve::run(&args.serve, scenario),
+        Some(word) => match Scenario::find(word) {
+            Ok(scenario) if !args.check => return serve::run(&args.serve, scenario, file_of(word)),
             found => found.map(|scenario| scenario.summary()),
         },
     };
@@ -54,6 +56,12 @@ pub fn run(args: &Args) -> ExitCode {
             ExitCode::from(WRONG_SCENARIO)
         }
     }
+}
+
+/// The file that [`Scenario::find`] reads for `word`, unless it is built in.
+fn file_of(word: &str) -> Option<&Path> {
+    let is_built_in = library().iter().any(|scenario| scenario.name == word);
+    (!is_built_in).then(|| Path::new(word))
 }
 
 /// A line for each built-in scenario, the name first.

@@ -2,6 +2,7 @@
 
 use super::command::{Folder, THREE, text};
 use crate::support::process::timeball;
+use crate::support::running::run;
 use std::process::Command;
 
 #[test]
@@ -63,4 +64,53 @@ fn a_transcript_that_cannot_be_written_is_told_once_while_it_runs() {
         "{log}"
     );
     assert_eq!(std::fs::metadata(transcript).unwrap().len(), 2048);
+}
+
+#[test]
+fn no_file_is_written_twice_or_in_the_place_of_one_that_is_read() {
+    let folder = Folder::with(THREE);
+    let file = |name: &str| folder.file(name).to_str().unwrap().to_owned();
+    let (scenario, link, hard) = (file("it.toml"), file("link"), file("hard"));
+    let (new, roundabout, dangling) = (file("new"), file("sub/../new"), file("dangling"));
+    let token = file("token");
+    std::fs::write(&token, "a token of 32 characters at least").unwrap();
+    std::fs::create_dir(folder.file("sub")).unwrap();
+    std::os::unix::fs::symlink("it.toml", &link).unwrap();
+    std::os::unix::fs::symlink("sub/../new", &dangling).unwrap();
+    std::fs::hard_link(&scenario, &hard).unwrap();
+    let token_file = ["--control", "127.0.0.1:0", "--control-token-file", &token];
+    for (arguments, other) in [
+        (&["--transcript", &scenario][..], "the scenario"),
+        (&["--pcap", &link], "the scenario"),
+        (&["--junit", &hard], "the scenario"),
+        (&["--ports-file", &scenario], "the scenario"),
+        (&["--plot", &scenario], "the scenario"),
+        (
+            &["--transcript", &new, "--pcap", &roundabout],
+            "--transcript",
+        ),
+        (&["--pcap", &dangling, "--junit", &new], "--pcap"),
+        (&["--junit", &new, "--ports-file", &new], "--junit"),
+        (
+            &[&token_file[..], &["--junit", &token]].concat(),
+            "--control-token-file",
+        ),
+    ] {
+        let output = folder.run(arguments);
+        let log = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {log}");
+        assert!(log.contains(&format!("{other} is the same file")), "{log}");
+        assert!(!log.contains("listening"), "{log}");
+        assert_eq!(std::fs::read_to_string(&scenario).unwrap(), THREE);
+        assert!(!folder.file("new").exists(), "{arguments:?}");
+    }
+    // Nothing is lost in these, and a built-in scenario is no file.
+    let twice = ["--transcript", "/dev/null", "--pcap", "/dev/null"];
+    let short = ["--duration", "1ms", "--junit", "leap-2016"];
+    let output = run(timeball()
+        .current_dir(folder.file("sub"))
+        .args(["play", "leap-2016"])
+        .args([twice, short].concat()));
+    assert!(text(&output.stdout).contains("leap-2016: requests 0"));
+    assert!(folder.file("sub/leap-2016").exists());
 }

@@ -2,6 +2,7 @@
 //! verdict.
 
 use super::args::ServeArgs;
+use super::distinct;
 use super::ended::{json, table};
 use super::failed::Failed;
 use super::outputs::Outputs;
@@ -24,8 +25,10 @@ use tokio::signal::unix::{SignalKind, signal};
 
 /// Serves `scenario`; exits 0 when every expectation holds, 1 when one does not
 /// or it could not be served, 2 when something wrong was asked for.
-pub fn run(args: &ServeArgs, scenario: Scenario) -> ExitCode {
+/// `file` is that of the scenario, which no output may take the place of.
+pub fn run(args: &ServeArgs, scenario: Scenario, file: Option<&Path>) -> ExitCode {
     let ended = args.changed(scenario).and_then(|scenario| {
+        distinct::check(args, file)?;
         if let Some(file) = &args.plot {
             return draw(args, &scenario, file);
         }
