@@ -11,6 +11,7 @@ mod view;
 use super::output::{print, tell};
 use std::path::Path;
 use std::process::ExitCode;
+use timeball::play::{Play, PlayError};
 use timeball::scenario::{Scenario, ScenarioErrors, library};
 
 /// What a program exits with whose scenario is wrong.
@@ -27,7 +28,8 @@ pub struct Args {
     #[arg(value_name = "FILE|NAME", required_unless_present = "list")]
     scenario: Option<String>,
 
-    /// Say what the scenario holds, or everything that is wrong with it
+    /// Say what the scenario holds, or everything that is wrong with it; with a
+    /// note if it is served with --serve-test-time only
     #[arg(long, conflicts_with_all = ["list", "ServeArgs"])]
     check: bool,
 
@@ -46,7 +48,7 @@ pub fn run(args: &Args) -> ExitCode {
         None => list(),
         Some(word) => match Scenario::find(word) {
             Ok(scenario) if !args.check => return serve::run(&args.serve, scenario, file_of(word)),
-            found => found.map(|scenario| scenario.summary()),
+            found => found.map(|scenario| checked(&scenario)),
         },
     };
     match text {
@@ -56,6 +58,15 @@ pub fn run(args: &Args) -> ExitCode {
             ExitCode::from(WRONG_SCENARIO)
         }
     }
+}
+
+/// What the scenario holds; and on stderr, that `play` serves it only when it is
+/// told to: the scenario is right all the same.
+fn checked(scenario: &Scenario) -> String {
+    if let Err(PlayError::OutOfBounds(found)) = Play::new(scenario.clone()).check() {
+        tell(&format!("note: {}", serve::placed(scenario, &found)));
+    }
+    scenario.summary()
 }
 
 /// The file that [`Scenario::find`] reads for `word`, unless it is built in.

@@ -197,7 +197,7 @@ impl<'t> Document<'t> {
     }
 
     /// Where `path` stands, or the nearest that is above it.
-    fn origin(&self, path: &str) -> Origin {
+    pub(super) fn origin(&self, path: &str) -> Origin {
         let mut path = path;
         loop {
             if let Some(place) = self.places.get(path) {

@@ -1,5 +1,6 @@
 //! What a scenario holds, in a few lines for people.
 
+use super::document::Document;
 use super::{Endpoint, Scenario};
 use crate::settings::format_duration;
 use chrono::{DateTime, SecondsFormat};
@@ -36,6 +37,17 @@ impl Scenario {
         line("rules", self.rules.len().to_string());
         line("expectations", self.expectations.len().to_string());
         text
+    }
+
+    /// Where the file has the address of the endpoint of this name: file, line and
+    /// key, `it.toml:7: endpoints[1].address`; `None` where it says nothing of it.
+    #[must_use]
+    pub fn place_of_address(&self, endpoint: &str) -> Option<String> {
+        let index = self.endpoints.iter().position(|it| it.name == endpoint)?;
+        let document = Document::parse(&self.file, &self.text).ok()?;
+        let key = format!("endpoints[{index}].address");
+        let place = || format!("{}: {key}", document.origin(&key));
+        document.has(&key).then(place)
     }
 
     fn time_base(&self) -> String {

@@ -23,7 +23,7 @@ fn one_to_answer_from(address: SocketAddr) -> Result<SocketAddr, String> {
 ///
 /// # Errors
 /// What is wrong with it, and what to write instead.
-pub(super) fn socket_address(text: &str) -> Result<SocketAddr, String> {
+pub fn parse_socket_address(text: &str) -> Result<SocketAddr, String> {
     if let Ok(address) = text.parse::<SocketAddr>() {
         return one_to_answer_from(address);
     }
@@ -153,7 +153,7 @@ mod tests {
             ("", "not an address"),
         ];
         for (text, part) in cases {
-            let problem = socket_address(text).unwrap_err();
+            let problem = parse_socket_address(text).unwrap_err();
             assert!(problem.contains(part), "{text}: {problem}");
         }
     }

@@ -29,6 +29,7 @@ mod value;
 mod variables;
 mod zone;
 
+pub use addresses::parse_socket_address;
 pub use duration::{DurationError, format_duration, parse_duration};
 pub use errors::{Origin, SettingsError, SettingsErrors};
 pub use loader::{Environment, Loader};

@@ -1,6 +1,6 @@
 //! One value against what its setting accepts, and back to text.
 
-use super::addresses::socket_address;
+use super::addresses::parse_socket_address;
 use super::duration::{Decimal, DecimalError, format_duration, parse_duration};
 use super::errors::{alternatives, nearest};
 use super::zone;
@@ -115,7 +115,7 @@ fn text_value(accepts: &Accepts, text: &str, local: Option<Tz>) -> Result<Value,
             .parse::<ReferenceId>()
             .map(Value::ReferenceId)
             .map_err(|_| unfit(accepts)),
-        Accepts::SocketAddress => Ok(Value::SocketAddress(socket_address(text)?)),
+        Accepts::SocketAddress => Ok(Value::SocketAddress(parse_socket_address(text)?)),
         Accepts::TimeZone => match text {
             "local" => local.ok_or(Refusal::NoLocalZone),
             name => zone::named(name).map_err(Refusal::Because),

@@ -289,7 +289,20 @@ fn test_time_is_not_served_where_it_could_be_taken_for_true() {
     assert_ne!(playing.addresses[0].port(), 0);
     // An address in the file is refused as well.
     let public = Folder::with(&format!("{THREE}\n[[endpoints]]\naddress = '0.0.0.0:0'"));
-    assert_eq!(public.run(&[]).status.code(), Some(2));
+    let refused = public.run(&[]);
+    assert_eq!(refused.status.code(), Some(2));
+    let line = 1 + THREE.lines().count() + 2;
+    let place = format!("it.toml:{line}: endpoints[0].address: endpoint `ntp` on 0.0.0.0:0: ");
+    assert!(text(&refused.stderr).contains(&place), "{refused:?}");
+    // The scenario is right all the same.
+    let checked = public.run(&["--check"]);
+    assert_eq!(checked.status.code(), Some(0));
+    let note = text(&checked.stderr);
+    assert!(
+        note.starts_with("note: ") && note.contains(&place) && note.contains("--serve-test-time"),
+        "{note}"
+    );
+    assert_eq!(text(&folder.run(&["--check"]).stderr), "");
 }
 
 #[test]
@@ -304,6 +317,9 @@ fn what_is_wrong_is_told_before_anything_is_bound() {
         (&["--duration", "soon"], "soon"),
         (&["--requests", "0"], "1.."),
         (&["--listen", "here"], "--listen"),
+        (&["--listen", "localhost:0"], "write 127.0.0.1:0 or [::1]:0"),
+        (&["--listen", "[::ffff:127.0.0.1]:0"], "write 127.0.0.1:0"),
+        (&["--control", "[::ffff:127.0.0.1]:0"], "write 127.0.0.1:0"),
         (&["--transcript", nowhere], "--transcript"),
         (&["--pcap", nowhere], "--pcap"),
         (&["--junit", nowhere], "--junit"),

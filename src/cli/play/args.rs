@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use timeball::api::Delta;
 use timeball::scenario::Scenario;
-use timeball::settings::parse_duration;
+use timeball::settings::{parse_duration, parse_socket_address};
 use timeball_mock::Ratio;
 
 /// How a scenario is served.
@@ -13,7 +13,7 @@ use timeball_mock::Ratio;
 pub struct ServeArgs {
     /// Serve the first endpoint at ADDR; the others get ports that the kernel
     /// chooses
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = parse_socket_address)]
     pub listen: Option<SocketAddr>,
 
     /// How much mock time passes in a second of the host's: 60, 0.5, 1/3
@@ -53,7 +53,7 @@ pub struct ServeArgs {
 
     /// Answer control over HTTP at ADDR (docs/control.md); port 0 takes any free
     /// port; beyond loopback a token is needed
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = parse_socket_address)]
     pub control: Option<SocketAddr>,
 
     /// Whoever controls has to show the token in FILE [default: that of the

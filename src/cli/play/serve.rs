@@ -17,7 +17,7 @@ use std::pin::pin;
 use std::process::ExitCode;
 use timeball::api::Delta;
 use timeball::control::{BoundControl, ControlError};
-use timeball::play::{LaunchedStage, Play, plot};
+use timeball::play::{LaunchedStage, OutOfBounds, Play, PlayError, plot};
 use timeball::scenario::Scenario;
 use timeball::settings::format_duration;
 use timeball_mock::Base;
@@ -74,7 +74,12 @@ async fn play(args: &ServeArgs, scenario: Scenario) -> Result<ExitCode, Failed> 
     if args.serve_test_time {
         play = play.serve_test_time();
     }
-    play.check()?;
+    play.check().map_err(|error| match error {
+        PlayError::OutOfBounds(found) if !is_moved(args, &scenario, &found) => {
+            Failed::usage(placed(&scenario, &found))
+        }
+        error => error.into(),
+    })?;
     play.find_upstreams().await?;
     let outputs = Outputs::create(args, &scenario)?;
     let bound = args.control.map(|address| bind_control(args, address));
@@ -133,6 +138,20 @@ async fn play(args: &ServeArgs, scenario: Scenario) -> Result<ExitCode, Failed> 
     let code = print(&text, code);
     let told = unwritten.iter().map(Failed::tell);
     Ok(told.fold(code, |_, failed| failed))
+}
+
+/// Whether the command line has the address, rather than the scenario.
+fn is_moved(args: &ServeArgs, scenario: &Scenario, found: &OutOfBounds) -> bool {
+    let first = scenario.endpoints.first();
+    args.listen.is_some() && first.is_some_and(|first| first.name == found.endpoint)
+}
+
+/// What is out of bounds, after where the scenario says so.
+pub fn placed(scenario: &Scenario, found: &OutOfBounds) -> String {
+    match scenario.place_of_address(&found.endpoint) {
+        Some(place) => format!("{place}: {found}"),
+        None => found.to_string(),
+    }
 }
 
 fn bind_control(args: &ServeArgs, address: SocketAddr) -> Result<BoundControl, Failed> {
