@@ -7,6 +7,7 @@ mod error;
 mod running;
 
 pub use error::StartError;
+pub(crate) use error::remedy_anywhere;
 pub use running::{BoundListener, Launched, RunningServer};
 
 use crate::actors::supervisor::{

@@ -2,8 +2,10 @@
 
 use super::fence::OutOfBounds;
 use crate::client::Target;
-use crate::server::StartError;
+use crate::scenario::Endpoint;
+use crate::server::{StartError, remedy_anywhere};
 use std::io;
+use std::net::SocketAddr;
 use thiserror::Error;
 
 /// Why a scenario is not served.
@@ -31,6 +33,18 @@ pub enum PlayError {
         /// What the resolver or the kernel says.
         why: String,
     },
+    /// An endpoint's address could not be bound.
+    #[error("endpoint `{endpoint}` ({protocol} on {address}): {error}{}", remedy(.address, .error))]
+    Bind {
+        /// The endpoint's name.
+        endpoint: String,
+        /// Its protocol.
+        protocol: &'static str,
+        /// Its address.
+        address: SocketAddr,
+        /// The operating system's error.
+        error: io::Error,
+    },
     /// The server did not start.
     #[error("{}", .0)]
     Start(#[from] StartError),
@@ -40,6 +54,24 @@ pub enum PlayError {
 }
 
 impl PlayError {
+    /// The same as the server says, in the words of the scenario.
+    pub(super) fn starting(error: StartError, endpoints: &[Endpoint]) -> Self {
+        match error {
+            StartError::Bind {
+                listener,
+                protocol,
+                address,
+                error,
+            } if listener < endpoints.len() => Self::Bind {
+                endpoint: endpoints[listener].name.clone(),
+                protocol,
+                address,
+                error,
+            },
+            error => Self::Start(error),
+        }
+    }
+
     /// Whether what was asked for is at fault, rather than the state of this
     /// host.
     #[must_use]
@@ -47,8 +79,25 @@ impl PlayError {
         match self {
             Self::OutOfBounds(_) | Self::Endpoint { .. } => true,
             Self::Start(error) => error.is_about_settings(),
-            Self::Upstream { .. } | Self::Threads(_) => false,
+            Self::Bind { .. } | Self::Upstream { .. } | Self::Threads(_) => false,
         }
+    }
+}
+
+/// What to do about an address that could not be bound, as far as a scenario can.
+fn remedy(address: &SocketAddr, error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::InvalidInput => match address {
+            SocketAddr::V6(v6) if v6.ip().is_unicast_link_local() => {
+                let (ip, port) = (v6.ip(), v6.port());
+                format!(": a link-local address needs the number of its interface: [{ip}%1]:{port}")
+            }
+            _ => String::new(),
+        },
+        io::ErrorKind::AddrNotAvailable => {
+            ": no interface has this address; bring it up, or choose another".into()
+        }
+        _ => remedy_anywhere(address, error),
     }
 }
 

@@ -173,7 +173,9 @@ impl Play {
             scenario,
             parts,
         } = self.prepare()?;
-        let server = server.start()?;
+        let server = server
+            .start()
+            .map_err(|error| PlayError::starting(error, &scenario.endpoints))?;
         let handle = open(parts, scenario, server.listeners());
         Ok(Stage {
             handle,
@@ -198,7 +200,8 @@ impl Play {
             scenario,
             parts,
         } = self.prepare()?;
-        let server = server.launch().await?;
+        let server = server.launch().await;
+        let server = server.map_err(|error| PlayError::starting(error, &scenario.endpoints))?;
         let handle = open(parts, scenario, server.listeners());
         Ok(LaunchedStage { handle, server })
     }

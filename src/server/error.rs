@@ -75,7 +75,6 @@ impl StartError {
 
 /// What to do about an address that could not be bound.
 fn remedy(address: &SocketAddr, error: &io::Error) -> String {
-    let port = address.port();
     let is_link_local =
         matches!(address, SocketAddr::V6(address) if address.ip().is_unicast_link_local());
     match error.kind() {
@@ -85,6 +84,17 @@ fn remedy(address: &SocketAddr, error: &io::Error) -> String {
         io::ErrorKind::InvalidInput if is_link_local => {
             ": a link-local address needs `interface`, the device that it belongs to".into()
         }
+        io::ErrorKind::AddrNotAvailable => {
+            ": no interface has this address; bring it up, or set freebind = true".into()
+        }
+        _ => remedy_anywhere(address, error),
+    }
+}
+
+/// The same, as far as it is no matter of settings.
+pub(crate) fn remedy_anywhere(address: &SocketAddr, error: &io::Error) -> String {
+    let port = address.port();
+    match error.kind() {
         io::ErrorKind::AddrInUse => format!(
             ": another program, or another timeball, has it; stop that one (`ss -ulpn sport = :{port}` \
              tells which) or choose another address"
@@ -94,9 +104,6 @@ fn remedy(address: &SocketAddr, error: &io::Error) -> String {
              (`setcap cap_net_bind_service=+ep` on the binary), or choose a port above {}",
             port.max(1023)
         ),
-        io::ErrorKind::AddrNotAvailable => {
-            ": no interface has this address; bring it up, or set freebind = true".into()
-        }
         _ => String::new(),
     }
 }

@@ -306,6 +306,24 @@ fn test_time_is_not_served_where_it_could_be_taken_for_true() {
 }
 
 #[test]
+fn an_address_that_no_interface_has_is_told_in_words_of_a_scenario() {
+    // Of TEST-NET-1, so no host has it (RFC 5737).
+    let arguments = ["--listen", "192.0.2.1:8123", "--serve-test-time"];
+    let output = Folder::with(THREE).run(&arguments);
+    let told = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(
+        told.contains("endpoint `ntp` (ntp on 192.0.2.1:8123): ")
+            && told.contains("no interface has this address"),
+        "{told}"
+    );
+    assert!(
+        !told.contains("listeners") && !told.contains("freebind"),
+        "{told}"
+    );
+}
+
+#[test]
 fn what_is_wrong_is_told_before_anything_is_bound() {
     let folder = Folder::with(THREE);
     let nowhere = folder.file("no/such/folder");
