@@ -197,3 +197,21 @@ def test_the_program_is_named_or_found_in_path(monkeypatch, tmp_path):
     monkeypatch.setenv("TIMEBALL_BINARY", str(tmp_path / "absent"))
     with pytest.raises(FileNotFoundError, match="TIMEBALL_BINARY"):
         find_binary()
+
+
+def test_the_program_is_found_in_the_checkout_of_the_current_directory(monkeypatch, tmp_path):
+    # As installed: this file stands in no checkout.
+    monkeypatch.setattr("timeball.run.__file__", str(tmp_path / "venv/timeball/run.py"))
+    monkeypatch.delenv("TIMEBALL_BINARY", raising=False)
+    monkeypatch.setenv("PATH", "")
+    checkout = tmp_path / "checkout"
+    for folder in (checkout / "python", checkout / "target/debug", tmp_path / "other"):
+        folder.mkdir(parents=True)
+    binary = program(tmp_path, "exit 1").rename(checkout / "target/debug/timeball")
+    (checkout / "Cargo.toml").write_text('[package]\nname = "timeball"\n')
+    for folder in (checkout, checkout / "python"):
+        monkeypatch.chdir(folder)
+        assert find_binary() == binary
+    monkeypatch.chdir(tmp_path / "other")
+    with pytest.raises(FileNotFoundError, match="cargo build"):
+        find_binary()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -270,8 +271,8 @@ class Run:
 
 def find_binary() -> Path:
     """The ``timeball`` program: the variable ``TIMEBALL_BINARY``, else the one in
-    ``PATH``, else what was last built in the checkout that this file stands in.
-    ``FileNotFoundError`` if there is none."""
+    ``PATH``, else what was last built in the checkout that this file or the current
+    directory stands in. ``FileNotFoundError`` if there is none."""
     named = os.environ.get("TIMEBALL_BINARY")
     if named:
         if shutil.which(named) is None:
@@ -280,14 +281,28 @@ def find_binary() -> Path:
     in_path = shutil.which("timeball")
     if in_path is not None:
         return Path(in_path)
-    checkout = Path(__file__).resolve().parents[3]
-    profiles = (checkout / "target" / name / "timeball" for name in ("release", "debug"))
+    here = (*Path(__file__).resolve().parents, Path.cwd(), *Path.cwd().parents)
+    checkouts = filter(_is_checkout, here)
+    profiles = (
+        checkout / "target" / name / "timeball"
+        for checkout in checkouts
+        for name in ("release", "debug")
+    )
     built = [binary for binary in profiles if binary.is_file()]
     if not built:
         raise FileNotFoundError(
             "no timeball in PATH; set TIMEBALL_BINARY to the program, or build it with `cargo build`"
         )
     return max(built, key=lambda binary: binary.stat().st_mtime)
+
+
+def _is_checkout(folder: Path) -> bool:
+    """Whether ``folder`` holds the sources of the program."""
+    try:
+        manifest = (folder / "Cargo.toml").read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return False
+    return re.search(r'(?m)^name = "timeball"$', manifest) is not None
 
 
 def _stop(process: subprocess.Popen[bytes], timeout: float) -> None:
