@@ -71,10 +71,11 @@ pub fn run() -> ExitCode {
 /// (`timeball serve -v 2>&1 | head`) is lost, and the server serves on:
 /// otherwise the log would complain of it on stderr, and panic.
 fn start_log(verbose: u8) {
-    // What control's server says of its threads is for who looks for a fault.
+    // What control's server says of its threads is for who looks for a fault; and
+    // what it says of bad requests, a line each, would let anybody fill the disk.
     let level = match verbose {
-        0 => "info,actix_server=warn",
-        1 => "timeball=debug,info,actix_server=warn",
+        0 => "info,actix_server=warn,actix_http=off",
+        1 => "timeball=debug,info,actix_server=warn,actix_http=off",
         _ => "timeball=trace,debug",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_unset| EnvFilter::new(level));

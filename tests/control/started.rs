@@ -5,7 +5,8 @@ use crate::support::process::{Serve, timeball};
 use crate::support::running::run;
 use crate::support::serve;
 use rustix::process::Signal;
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use timeball::settings::{Environment, Loader, Settings, SettingsErrors};
 
 /// The settings of the lab with `control` in the place of its own.
@@ -174,7 +175,7 @@ fn the_log_and_the_ports_file_tell_where_control_is() {
 #[test]
 fn an_open_connection_does_not_hold_up_the_end() {
     let server = Serve::start(LAB, &[]);
-    let silent = std::net::TcpStream::connect(server.control().address).unwrap();
+    let silent = TcpStream::connect(server.control().address).unwrap();
     let (status, ..) = server.end(Signal::TERM);
     assert!(status.success());
     drop(silent);
@@ -220,4 +221,20 @@ fn a_server_whose_control_cannot_be_had_does_not_start() {
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains(&format!("control on {address}: ")), "{said}");
     assert!(!said.contains("listening"), "{said}");
+}
+
+#[test]
+fn what_is_no_http_makes_no_line_in_the_log() {
+    let server = Serve::start(LAB, &[]);
+    let control = server.control().address;
+    for _ in 0..300 {
+        let mut stream = TcpStream::connect(control).unwrap();
+        stream.write_all(b"\0\r\n\r\n").unwrap();
+        // Refused, and closed.
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        assert!(answer.starts_with(b"HTTP/1.1 400"), "{answer:?}");
+    }
+    let (_, _, log) = server.end(Signal::TERM);
+    assert!(log.len() < 20, "{} lines: {:?}", log.len(), &log[..20]);
 }
