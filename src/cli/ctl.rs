@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use std::fmt;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use timeball::api::Delta;
 use timeball::expect::Verdict;
 use timeball::settings::parse_duration;
 use timeball_mock::Ratio;
@@ -57,7 +58,7 @@ enum Verb {
     /// Let time pass at once, and whatever is due
     Advance {
         /// How much: seconds, or with a unit (10s, 2h)
-        #[arg(value_name = "SPAN", value_parser = span)]
+        #[arg(value_name = "SPAN", value_parser = span_ahead, allow_hyphen_values = true)]
         by: String,
         #[command(flatten)]
         which: Which,
@@ -146,6 +147,15 @@ impl Which {
 fn span(text: &str) -> Result<String, String> {
     let span = parse_duration(text).map_err(|error| error.to_string());
     span.map(|_| text.to_owned())
+}
+
+fn span_ahead(text: &str) -> Result<String, String> {
+    match parse_duration(text).map_err(|error| error.to_string())? {
+        by if by < Delta::ZERO => Err(
+            "time passes forwards alone; accepted: not negative (`step` takes time back)".into(),
+        ),
+        _ => Ok(text.to_owned()),
+    }
 }
 
 fn time(text: &str) -> Result<String, String> {

@@ -28,8 +28,9 @@ pub(super) fn rule(keys: &Map<String, Value>) -> Result<Rule, Refusal> {
 /// Why a rule is refused that would be right by itself.
 pub(super) fn problems(problems: Vec<Problem>) -> Refusal {
     let refusals = problems.into_iter().map(|problem| {
+        let value = (!problem.value.is_empty()).then(|| as_json(&problem.value));
         Refusal::not_accepted(problem.to_string())
-            .about(problem.key, Some(as_json(&problem.value)))
+            .about(problem.key, value)
             .accepting(problem.accepted)
     });
     Refusal::all(refusals)

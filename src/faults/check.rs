@@ -17,7 +17,7 @@ use std::ops::RangeInclusive;
 pub struct Problem {
     /// The key inside the rule, such as `kiss.poll` or `extension[1].count`.
     pub key: String,
-    /// The value, as it can be written.
+    /// The value, as it can be written; nothing where the key is missing.
     pub value: String,
     /// What is accepted.
     pub accepted: String,
@@ -30,7 +30,10 @@ impl fmt::Display for Problem {
             value,
             accepted,
         } = self;
-        write!(f, "{key} = {value}: refused; accepted: {accepted}")
+        match value.as_str() {
+            "" => write!(f, "{key}: missing; accepted: {accepted}"),
+            value => write!(f, "{key} = {value}: refused; accepted: {accepted}"),
+        }
     }
 }
 
@@ -172,7 +175,9 @@ impl Rule {
             || self.reply_from.is_some()
             || self.replay.is_some();
         if self.honest == has_fault {
-            checker.refuse("honest", self.honest, "either a fault or `honest = true`");
+            // Nobody has to write `honest = false`.
+            let value = if self.honest { "true" } else { "" };
+            checker.refuse("honest", value, "either a fault or `honest = true`");
         }
         if self.honest && self.also {
             checker.refuse("also", true, "nothing beside `honest = true`");

@@ -106,7 +106,8 @@ fn remedy(address: &SocketAddr, error: &io::Error) -> String {
 pub enum LoadError {
     /// Sockets stay as they are, so there have to be as many endpoints.
     #[error(
-        "the scenario has {wanted} endpoints and {served} are served; load one that has as many"
+        "number of endpoints: the scenario has {wanted}, and {served} served; load one that has as many",
+        served = match served { 1 => "1 is".to_owned(), count => format!("{count} are") }
     )]
     Count {
         /// Endpoints of the scenario.

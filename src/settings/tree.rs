@@ -12,6 +12,7 @@ use super::errors::{Origin, SettingsError};
 use super::loader::Environment;
 use super::value::Given;
 use super::variables::from_environment;
+use crate::protocol::line::printable;
 use config::{Config, ConfigError, Source, Value, ValueKind};
 use std::collections::{BTreeMap, HashMap};
 use toml::de::{DeTable, DeValue};
@@ -228,7 +229,14 @@ pub(crate) fn parse<'t>(
         let at = problem.span().map_or(0, |span| span.start);
         first_of_line
             .entry(lines.origin(at))
-            .or_insert_with(|| problem.message().to_owned());
+            .or_insert_with(|| match problem.message() {
+                // Which one it is, the parser shows in the line alone.
+                message @ "duplicate key" => {
+                    let key = problem.span().and_then(|span| text.get(span));
+                    format!("{message} `{}`", printable(key.unwrap_or_default()))
+                }
+                message => message.to_owned(),
+            });
     }
     Err(first_of_line
         .into_iter()

@@ -143,6 +143,7 @@ fn bad_usage_exits_2_and_asks_nobody() {
     for arguments in [
         &["advance", "soon"][..],
         &["advance"],
+        &["advance", "-1s"],
         &["set", "tomorrow"],
         &["step", "-1 fortnight"],
         &["rate", "fast"],

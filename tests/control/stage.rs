@@ -276,6 +276,7 @@ fn a_rule_is_refused_as_it_would_be_in_a_scenario() {
                 json!("late"),
                 "late",
             ),
+            (r#"{}"#, json!("honest"), Value::Null, "honest: missing"),
             (r#"{"kiss": null}"#, Value::Null, Value::Null, "the rule"),
         ] {
             let error = post(pool.control, "/fault/add", rule).refused(422);

@@ -245,7 +245,7 @@ fn what_a_rule_matches_is_checked_too() {
             "{toml}"
         );
     }
-    let nothing = "honest = false: refused; accepted: either a fault or `honest = true`";
+    let nothing = "honest: missing; accepted: either a fault or `honest = true`";
     assert_eq!(problems("request = 1"), [nothing]);
     let also = "also = true: refused; accepted: nothing beside `honest = true`";
     assert_eq!(problems("honest = true\nalso = true"), [also]);

@@ -331,9 +331,20 @@ fn what_is_wrong_is_told_before_anything_is_bound() {
     for (arguments, expected) in [
         (&["--rate", "2"][..], "not `wall`"),
         (&["--rate", "x"], "a number such as"),
+        (&["--rate", "-1"], "--rate -1: accepted is above 0"),
+        (
+            &["--seed", "-1"],
+            "a whole number, 0 to 18446744073709551615",
+        ),
+        (
+            &["--seed", "99999999999999999999"],
+            "0 to 18446744073709551615",
+        ),
+        (&["--duration", "-1s"], "above 0"),
+        (&["--requests", "-1"], "a whole number, 1 to "),
         (&["--duration", "0s"], "above 0"),
         (&["--duration", "soon"], "soon"),
-        (&["--requests", "0"], "1.."),
+        (&["--requests", "0"], "a whole number, 1 to "),
         (&["--listen", "here"], "--listen"),
         (&["--listen", "localhost:0"], "write 127.0.0.1:0 or [::1]:0"),
         (&["--listen", "[::ffff:127.0.0.1]:0"], "write 127.0.0.1:0"),
@@ -372,7 +383,18 @@ fn a_plot_needs_no_network() {
     let output = folder.run(&["--plot", file.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(0));
     assert!(output.stdout.is_empty() && output.stderr.is_empty());
-    assert!(std::fs::read_to_string(file).unwrap().starts_with("<svg"));
+    assert!(std::fs::read_to_string(&file).unwrap().starts_with("<svg"));
+    // There are no datagrams and no verdict that could be written.
+    let file = file.to_str().unwrap();
+    for also in [
+        &["--json"][..],
+        &["--transcript", "x"],
+        &["--listen", "127.0.0.1:0"],
+    ] {
+        let output = folder.run(&[&["--plot", file][..], also].concat());
+        assert_eq!(output.status.code(), Some(2));
+        assert!(text(&output.stderr).contains(also[0]), "{output:?}");
+    }
     // A built-in one goes by its name.
     let file = folder.file("leap.svg");
     let output = run(timeball().args(["play", "leap-2016", "--plot"]).arg(&file));

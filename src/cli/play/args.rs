@@ -18,20 +18,20 @@ pub struct ServeArgs {
 
     /// How much mock time passes in a second of the host's: 60, 0.5, 1/3
     /// [overrides `time.rate`]
-    #[arg(long, value_name = "R")]
+    #[arg(long, value_name = "R", allow_hyphen_values = true)]
     pub rate: Option<Ratio>,
 
     /// What noise and chance come from [overrides `seed`]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = seed, allow_hyphen_values = true)]
     pub seed: Option<u64>,
 
     /// End after this much host time: seconds, or with a unit (5m)
     /// [overrides `duration`]
-    #[arg(long, value_name = "SPAN", value_parser = span)]
+    #[arg(long, value_name = "SPAN", value_parser = span, allow_hyphen_values = true)]
     pub duration: Option<Delta>,
 
     /// End after so many requests [overrides `requests`]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = requests, allow_hyphen_values = true)]
     pub requests: Option<u64>,
 
     /// Write every datagram to FILE as JSON, one a line: `timeball replay` runs
@@ -62,7 +62,10 @@ pub struct ServeArgs {
     pub control_token_file: Option<PathBuf>,
 
     /// Draw the offset of the clocks over time to FILE as SVG, and serve nothing
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = [
+        "listen", "requests", "transcript", "pcap", "junit", "ports_file", "control", "json",
+        "serve_test_time",
+    ])]
     pub plot: Option<PathBuf>,
 
     /// Print the verdict as one JSON object
@@ -73,6 +76,18 @@ pub struct ServeArgs {
     /// networks see it, though whoever asks may take test time for true
     #[arg(long)]
     pub serve_test_time: bool,
+}
+
+fn seed(text: &str) -> Result<u64, String> {
+    text.parse()
+        .map_err(|_| format!("accepted is a whole number, 0 to {}", u64::MAX))
+}
+
+fn requests(text: &str) -> Result<u64, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err(format!("accepted is a whole number, 1 to {}", u64::MAX)),
+        Ok(count) => Ok(count),
+    }
 }
 
 fn span(text: &str) -> Result<Delta, String> {
