@@ -159,6 +159,22 @@ fn a_run_ends_after_its_requests_with_the_verdict_as_a_table() {
 }
 
 #[test]
+fn the_phase_of_each_clock_is_told_with_the_name_of_its_endpoint() {
+    let folder = Folder::with(
+        "name = 'pool'\ndescription = 'A test'\ntime.base = 'manual'\n\
+         [[endpoints]]\nname = 'good'\n[[endpoints]]\nname = 'twin'\n[[endpoints]]\nname = 'liar'\n\
+         clock.events = [{ name = 'lies', elapsed = 0, step = '1h' }]\n",
+    );
+    let log = text(&folder.run(&["--duration", "1ms"]).stderr);
+    let lies: Vec<&str> = log
+        .lines()
+        .filter(|line| line.ends_with("  lies"))
+        .collect();
+    assert_eq!(lies.len(), 1, "{log}");
+    assert!(lies[0].starts_with("liar: "), "{log}");
+}
+
+#[test]
 fn a_verdict_that_fails_is_exit_code_1_as_json_and_as_junit_too() {
     let folder = Folder::with(THREE);
     let junit = folder.file("junit.xml");

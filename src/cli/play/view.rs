@@ -4,8 +4,10 @@
 use crate::cli::output::tell;
 use chrono::DateTime;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::fmt::Display;
 use std::io::{self, IsTerminal};
 use std::time::Duration;
+use timeball::api::Timestamp;
 use timeball::play::{StageHandle, Status};
 
 /// How often the line is drawn anew on a terminal.
@@ -48,24 +50,39 @@ impl<'a> View<'a> {
         }
     }
 
-    /// A plain line, when something other than the time has changed.
+    /// A plain line, when something other than the time has changed; and one for
+    /// each clock but the first that has come to another phase.
     fn tell_change(&mut self) {
         if self.is_terminal {
             return;
         }
         let status = self.handle.status();
-        let phases = status.endpoints.iter().map(|it| it.phase.clone());
-        let now = Some((status.requests, phases.collect()));
-        if now != self.told {
-            tell(&line(&status));
-            self.told = now;
+        let phases: Vec<_> = status.endpoints.iter().map(|it| it.phase.clone()).collect();
+        let now = Some((status.requests, phases));
+        if now == self.told {
+            return;
         }
+        tell(&line(&status));
+        for index in other_clocks(self.handle) {
+            let endpoint = &status.endpoints[index];
+            let before = self.told.as_ref().map(|(_, phases)| &phases[index]);
+            if let Some(phase) = &endpoint.phase
+                && before != Some(&endpoint.phase)
+            {
+                tell(&format!(
+                    "{}: {}  {phase}",
+                    endpoint.name,
+                    shown(endpoint.time)
+                ));
+            }
+        }
+        self.told = now;
     }
 }
 
 async fn on_terminal(handle: &StageHandle) {
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-    let bar = match ProgressStyle::with_template("{spinner} {msg}") {
+    let bar = match ProgressStyle::with_template("{spinner} {wide_msg}") {
         Ok(style) => bar.with_style(style),
         Err(_) => bar,
     };
@@ -74,9 +91,36 @@ async fn on_terminal(handle: &StageHandle) {
     let mut interval = tokio::time::interval(TICK);
     loop {
         interval.tick().await;
-        bar.0.set_message(line(&handle.status()));
+        let status = handle.status();
+        let mut line = line(&status);
+        for index in other_clocks(handle) {
+            let endpoint = &status.endpoints[index];
+            if let Some(phase) = &endpoint.phase {
+                line.push_str(&format!("  {}: {phase}", endpoint.name));
+            }
+        }
+        // Cut where the terminal ends.
+        bar.0.set_message(line);
         bar.0.tick();
     }
+}
+
+/// The endpoints, by their places, whose clocks are neither that of the first
+/// nor that of one between. They stay in their places whatever is loaded.
+fn other_clocks(handle: &StageHandle) -> Vec<usize> {
+    let endpoints = handle.scenario().endpoints;
+    let first = |stream| endpoints.iter().position(|it| it.clock.stream == stream);
+    (1..endpoints.len())
+        .filter(|&index| {
+            let endpoint = &endpoints[index];
+            let has_clock = endpoint.upstream.is_none() && !endpoint.closed;
+            has_clock && first(endpoint.clock.stream) == Some(index)
+        })
+        .collect()
+}
+
+fn shown(time: Timestamp) -> impl Display {
+    DateTime::from_timestamp_nanos(time.as_nanos()).format("%Y-%m-%dT%H:%M:%S%.3fZ")
 }
 
 struct Cleared(ProgressBar);
@@ -92,8 +136,7 @@ impl Drop for Cleared {
 fn line(status: &Status) -> String {
     let mut line = String::from("test time");
     if let Some(endpoint) = status.endpoints.first() {
-        let time = DateTime::from_timestamp_nanos(endpoint.time.as_nanos());
-        line.push_str(&format!(" {}", time.format("%Y-%m-%dT%H:%M:%S%.3fZ")));
+        line.push_str(&format!(" {}", shown(endpoint.time)));
         if let Some(phase) = &endpoint.phase {
             line.push_str(&format!("  {phase}"));
         }
