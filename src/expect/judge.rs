@@ -6,7 +6,8 @@ use super::problem::Problem;
 use super::scope::Scope;
 use super::verdict::{Finding, Outcome, Verdict};
 use crate::api::Delta;
-use crate::transcript::{Direction, Record, Witness};
+use crate::faults::Rule;
+use crate::transcript::{Change, Direction, Record, Witness};
 
 /// Judges a client by the datagrams of a run.
 ///
@@ -82,6 +83,22 @@ impl Judge {
         }
     }
 
+    /// Tells the judge of the fault rules with which the run begins, in the order
+    /// of the scenario: of some it is known beforehand when they let go, and
+    /// [`Recovery`](super::Recovery) goes by that. To be told before the first
+    /// datagram.
+    #[must_use]
+    pub fn knowing(mut self, rules: &[Rule]) -> Self {
+        let rules: Vec<(String, Rule)> = (1..)
+            .zip(rules)
+            .map(|(position, rule)| (rule.name_at(position), rule.clone()))
+            .collect();
+        for watch in &mut self.watches {
+            watch.test.knows(&rules);
+        }
+        self
+    }
+
     /// The verdict, if the run ends now: `at` host time since it began, when so
     /// much of each endpoint's mock time has elapsed.
     ///
@@ -113,6 +130,12 @@ impl Witness for Judge {
         self.asked |= record.direction == Direction::In;
         for watch in &mut self.watches {
             watch.saw(record);
+        }
+    }
+
+    fn changed(&mut self, change: &Change) {
+        for watch in &mut self.watches {
+            watch.test.changed(change);
         }
     }
 }

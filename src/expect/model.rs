@@ -194,14 +194,21 @@ pub enum Unpredictable {
 
 /// `recovery`: the client asks again once the trouble is over. All protocols.
 ///
-/// With `rules`: after the last request that the rules touched, the first that
-/// they leave alone comes in time. With `until` and without `rules`: each client
-/// that asked before that moment asks again in time after it. One of the two is
-/// given.
+/// With `rules`: after the last request on whose way the rules acted, the first
+/// that they leave alone comes in time. With `until` and without `rules`: each
+/// client that asked before that moment asks again in time after it. One of the
+/// two is given.
 ///
-/// # When `until` is reached
-/// Mock time is seen only with datagrams. Between two of an endpoint it is taken
-/// to have passed evenly, which is so on a `wall` base at one rate.
+/// # From when on the time counts
+/// From the end of the trouble, where that is known: `until`; the end of a
+/// `blackhole`; the `to` of a rule's `during`; or the moment at which control
+/// removed the rule. What else ends trouble (chance, a count of requests) is
+/// known only from the next request that is left alone, so the time counts from
+/// the last request in the trouble to that one.
+///
+/// `until` and `to` are mock time, which is seen only with datagrams. Between two
+/// of an endpoint it is taken to have passed evenly, which is so on a `wall` base
+/// at one rate.
 #[derive(Debug, Clone, PartialEq, Eq, Derive)]
 #[serde(deny_unknown_fields)]
 pub struct Recovery {

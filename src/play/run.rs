@@ -134,7 +134,8 @@ impl Run {
     ) -> Self {
         let names: Vec<&str> = endpoints.iter().map(|it| it.name.as_str()).collect();
         let judge = Judge::new(&scenario.expectations, &names)
-            .expect("the expectations were checked for these endpoints when they were read");
+            .expect("the expectations were checked for these endpoints when they were read")
+            .knowing(&scenario.rules);
         Self {
             engine: scenario.engine(),
             judge,
@@ -364,6 +365,7 @@ impl Run {
 
     /// Control changed something: every witness is told.
     pub(crate) fn tell(&mut self, change: &Change) {
+        self.judge.changed(change);
         for witness in &mut self.witnesses {
             witness.changed(change);
         }

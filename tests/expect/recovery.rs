@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use timeball::api::Delta;
 use timeball::expect::{Judge, Outcome};
 use timeball::protocol::ProtocolName;
-use timeball::transcript::{Direction, Record, Witness};
+use timeball::transcript::{Control, Direction, Record, Witness};
 
 const BLACKHOLE: &str = "recovery = { within = \"10s\" }\nrules = [\"blackhole\"]";
 const UNTIL: &str = "recovery = { within = \"10s\" }\nuntil = \"40s\"";
@@ -32,6 +32,95 @@ fn a_client_that_comes_back_too_late_does_not_recover() {
     lost(&mut scene, 1_000);
     scene.ask(11_001);
     scene.fails(20_000, 2, "request 2 came 10.001 s after request 1");
+}
+
+#[test]
+fn after_a_black_hole_the_time_counts_from_its_end() {
+    let rules = "rules = [{ name = 'blackhole', request = { from = 2 }, blackhole = '60s' }]";
+    let scene = || {
+        let mut scene = Scene::with_rules(BLACKHOLE, rules);
+        scene.ask(0);
+        // It begins with a request of another client, and ends 61 s after the start.
+        scene.ask_as(1_000, |record, _| {
+            record.peer.set_ip(IpAddr::from([127, 0, 0, 2]));
+            record.rules.push("blackhole".into());
+        });
+        lost(&mut scene, 30_000);
+        scene.ask_as(61_000, |record, _| {
+            record.peer.set_ip(IpAddr::from([127, 0, 0, 2]));
+        });
+        scene
+    };
+    let mut good = scene();
+    good.ask(71_000);
+    good.holds(71_000);
+    assert_eq!(
+        good.finish(71_000).what,
+        "after `blackhole` let go, a request comes within 10 s"
+    );
+
+    let mut late = scene();
+    late.ask(71_001);
+    late.fails(
+        80_000,
+        5,
+        "request 5 came 10.001 s after the trouble was over",
+    );
+
+    let gone = scene();
+    gone.holds(71_000);
+    gone.fails(
+        71_001,
+        3,
+        "127.0.0.1 did not ask again after request 3, up to the end of the run 41.001 s later",
+    );
+}
+
+#[test]
+fn after_a_window_of_a_rule_the_time_counts_from_its_end() {
+    let rules = "rules = [{ name = 'blackhole', during = { to = '40s' }, \
+                 lose = { request = { every = 1 } } }]";
+    let scene = || {
+        let mut scene = Scene::with_rules(BLACKHOLE, rules);
+        lost(&mut scene, 1_000);
+        scene
+    };
+    scene().is_not_tested(50_000, "the run ended before");
+    let mut good = scene();
+    good.ask(50_000);
+    good.holds(50_000);
+    let mut late = scene();
+    late.ask(50_001);
+    late.fails(
+        60_000,
+        2,
+        "request 2 came 10.001 s after the trouble was over",
+    );
+}
+
+#[test]
+fn what_control_removes_is_over_then() {
+    let rules = "rules = [{ name = 'blackhole', lose = { request = 0.5 } }]";
+    let mut scene = Scene::with_rules(BLACKHOLE, rules);
+    assert_eq!(
+        scene.finish(0).what,
+        "after a request that `blackhole` touched, one that is left alone comes within 10 s"
+    );
+    lost(&mut scene, 1_000);
+    scene.change(30_000, Control::RemoveFault("another".to_owned()));
+    scene.change(40_000, Control::RemoveFault("blackhole".to_owned()));
+    scene.ask(50_000);
+    scene.holds(50_000);
+
+    let added = toml::from_str("name = 'blackhole'\nblackhole = '5s'").unwrap();
+    scene.change(60_000, Control::AddFault(Box::new(added)));
+    lost(&mut scene, 61_000);
+    scene.ask(76_001);
+    scene.fails(
+        80_000,
+        4,
+        "request 4 came 10.001 s after the trouble was over",
+    );
 }
 
 #[test]
@@ -81,7 +170,11 @@ fn a_window_that_ends_is_trouble_too() {
     let mut late = Scene::new(UNTIL);
     late.ask(1_000);
     late.ask(50_001);
-    late.fails(60_000, 2, "request 2 came 10.001 s after that");
+    late.fails(
+        60_000,
+        2,
+        "request 2 came 10.001 s after the trouble was over",
+    );
 
     let mut gone = Scene::new(UNTIL);
     gone.ask(1_000);

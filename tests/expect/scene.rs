@@ -4,10 +4,11 @@
 use std::net::IpAddr;
 use timeball::api::{Delta, LeapIndicator, NtpTimestamp, ReferenceId, Timestamp};
 use timeball::expect::{Expectation, Finding, Judge};
+use timeball::faults::Rule;
 use timeball::protocol::ProtocolName;
 use timeball::protocol::ntp::Header;
 use timeball::protocol::ntp::header::mode;
-use timeball::transcript::{Direction, Record, Witness};
+use timeball::transcript::{Change, Control, Direction, Record, Witness};
 
 /// The names of the endpoints; what is not told otherwise happens at the first.
 pub const ENDPOINTS: [&str; 2] = ["one", "two"];
@@ -52,6 +53,26 @@ impl Scene {
             asked: None,
             draws: 0,
         }
+    }
+
+    /// The same beside the rules in `toml`.
+    pub fn with_rules(toml: &str, rules: &str) -> Self {
+        #[derive(serde::Deserialize)]
+        struct Rules {
+            rules: Vec<Rule>,
+        }
+        let Rules { rules } = toml::from_str(rules).unwrap_or_else(|error| panic!("{error}"));
+        let scene = Self::new(toml);
+        Self {
+            judge: scene.judge.knowing(&rules),
+            ..scene
+        }
+    }
+
+    /// Control changes something.
+    pub fn change(&mut self, at_ms: i64, what: Control) {
+        let at = ms(at_ms);
+        self.judge.changed(&Change { at, what });
     }
 
     /// The next of the random numbers.

@@ -195,7 +195,7 @@ fn every_kind_says_what_it_expects() {
         ),
         (
             "recovery = { within = \"5s\" }\nrules = [\"a\", \"b\"]",
-            "after `a` or `b` let go, a request comes within 5 s",
+            "after a request that `a` or `b` touched, one that is left alone comes within 5 s",
         ),
         (
             "recovery = { within = \"5s\" }\nuntil = \"1m\"",

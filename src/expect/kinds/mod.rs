@@ -10,6 +10,7 @@ mod requests;
 mod silence;
 mod source_ports;
 mod transmit_timestamps;
+mod trouble;
 
 pub(super) use back_off::{BackOffTest, MAX_POLL_LOG2_S};
 pub use clients::MAX_CLIENTS;
@@ -22,15 +23,22 @@ pub(super) use source_ports::SourcePortsTest;
 pub(super) use transmit_timestamps::TransmitTimestampsTest;
 
 use crate::api::Delta;
+use crate::faults::Rule;
 use crate::protocol::ProtocolName;
 use crate::protocol::ntp;
-use crate::transcript::Record;
+use crate::transcript::{Change, Record};
 use std::fmt;
 
 /// What an expectation does with what it sees.
 pub(super) trait Test: Send {
     /// What is expected, in a sentence without its end.
     fn what(&self) -> String;
+
+    /// These are the fault rules at the start of the run, by their names.
+    fn knows(&mut self, _: &[(String, Rule)]) {}
+
+    /// Control changed something.
+    fn changed(&mut self, _: &Change) {}
 
     /// A datagram of the endpoint and the client that the expectation is about;
     /// `chosen` if its time and rules fit too.

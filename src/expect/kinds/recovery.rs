@@ -1,61 +1,62 @@
 //! Asking again once the trouble is over.
 
 use super::clients::Clients;
+use super::trouble::{LetsGo, Moment};
 use super::{Count, End, Failure, Seconds, Settled, Test};
 use crate::api::Delta;
-use crate::expect::scope::touches;
-use crate::transcript::{Direction, Record};
-use std::collections::BTreeMap;
+use crate::faults::Rule;
+use crate::transcript::{Change, Direction, Record};
 
-/// What ends the trouble.
+/// What the client recovers from.
 #[derive(Debug, Clone)]
 pub(in crate::expect) enum Trouble {
-    /// These rules leave requests alone again.
+    /// These rules, until they leave requests alone again.
     Rules(Vec<String>),
-    /// This much mock time has elapsed.
+    /// Whatever it is, until this much mock time has elapsed.
     Until(Delta),
 }
 
 #[derive(Debug)]
 pub(in crate::expect) struct RecoveryTest {
-    trouble: Trouble,
+    cause: Cause,
     within: Delta,
     clients: Clients<Trial>,
-    /// How mock time passed at each endpoint.
-    passing: BTreeMap<usize, Passing>,
     recovered: u64,
 }
 
+/// The trouble, and what is known of its end.
+#[derive(Debug)]
+enum Cause {
+    Rules(Vec<(String, LetsGo)>),
+    Until(Moment),
+}
+
 /// Where a client is.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 enum Trial {
     /// It has not asked, or has asked again.
     #[default]
     Nothing,
     /// Its latest request came in the trouble.
-    InTrouble { number: u64, at: Delta },
-}
-
-/// When an endpoint's mock time reached the end of the trouble.
-#[derive(Debug, Clone, Copy)]
-enum Passing {
-    /// Not yet: so much had elapsed at that host time.
-    Before {
+    InTrouble {
+        number: u64,
         at: Delta,
-        elapsed: Delta,
-    },
-    Reached {
-        at: Delta,
+        /// The rules that touched it, by their place among those of the
+        /// expectation.
+        touched: Vec<usize>,
     },
 }
 
 impl RecoveryTest {
-    pub(in crate::expect) const fn new(trouble: Trouble, within: Delta) -> Self {
+    pub(in crate::expect) fn new(trouble: Trouble, within: Delta) -> Self {
+        let unknown = |rule| (rule, LetsGo::Unknown);
         Self {
-            trouble,
+            cause: match trouble {
+                Trouble::Rules(rules) => Cause::Rules(rules.into_iter().map(unknown).collect()),
+                Trouble::Until(until) => Cause::Until(Moment::new(until)),
+            },
             within,
             clients: Clients::new(),
-            passing: BTreeMap::new(),
             recovered: 0,
         }
     }
@@ -74,36 +75,116 @@ impl RecoveryTest {
         );
         Err(Failure::at(record, why))
     }
+}
 
-    /// When the trouble was over for a client whose latest request is this one;
-    /// `None` if it is not over at the end of the run.
-    fn over_at(&self, endpoint: usize, at: Delta, end: &End<'_>) -> Option<Delta> {
-        match &self.trouble {
-            Trouble::Rules(_) => Some(at),
-            Trouble::Until(until) => match self.passing.get(&endpoint)? {
-                Passing::Reached { at } => Some(*at),
-                Passing::Before { at, elapsed } => {
-                    let elapsed_at_end = *end.elapsed.get(endpoint)?;
-                    (elapsed_at_end >= *until)
-                        .then(|| reached((*at, *elapsed), (end.at, elapsed_at_end), *until))
+impl Cause {
+    fn saw(&mut self, record: &Record) {
+        match self {
+            Self::Rules(rules) => {
+                for (rule, lets_go) in rules {
+                    lets_go.saw(rule, record);
                 }
-            },
+            }
+            Self::Until(moment) => moment.saw(record),
         }
+    }
+
+    /// The rules that touched a request in the trouble; `None` if there is no
+    /// trouble for it.
+    fn of(&self, record: &Record) -> Option<Vec<usize>> {
+        match self {
+            Self::Rules(rules) => {
+                let touches = |rule: &str| record.rules.iter().any(|touched| **touched == *rule);
+                let touched = rules.iter().enumerate();
+                let touched: Vec<usize> = touched
+                    .filter(|(_, (rule, _))| touches(rule))
+                    .map(|(index, _)| index)
+                    .collect();
+                (!touched.is_empty()).then_some(touched)
+            }
+            Self::Until(moment) => (record.elapsed < moment.elapsed).then(Vec::new),
+        }
+    }
+
+    /// When it was over for a client whose latest request in it came `at` that
+    /// time and was `touched` by those rules, and which asks again with
+    /// `record`; `None` if that is not known.
+    fn over(&self, at: Delta, touched: &[usize], record: &Record) -> Option<Delta> {
+        match self {
+            Self::Rules(rules) => touched
+                .iter()
+                .filter_map(|&index| rules[index].1.at(record.endpoint))
+                .filter(|over| (at..=record.at).contains(over))
+                .max(),
+            Self::Until(moment) => moment.at(record.endpoint),
+        }
+    }
+
+    /// The same for a client that did not ask again, with its last request
+    /// itself in the place of an end that is not known; `None` if it is not over
+    /// at the end of the run.
+    fn over_at_end(
+        &self,
+        endpoint: usize,
+        at: Delta,
+        touched: &[usize],
+        end: &End<'_>,
+    ) -> Option<Delta> {
+        let over = match self {
+            Self::Rules(rules) => touched
+                .iter()
+                .filter_map(|&index| rules[index].1.at_end(endpoint, end))
+                .max()
+                .map_or(at, |over| over.max(at)),
+            Self::Until(moment) => moment.at_end(endpoint, end)?,
+        };
+        (over <= end.at).then_some(over)
     }
 }
 
 impl Test for RecoveryTest {
     fn what(&self) -> String {
         let within = Seconds(self.within);
-        match &self.trouble {
-            Trouble::Rules(rules) => format!(
-                "after `{}` let go, a request comes within {within}",
-                rules.join("` or `")
-            ),
-            Trouble::Until(until) => format!(
+        match &self.cause {
+            Cause::Rules(rules) => {
+                let names: Vec<&str> = rules.iter().map(|(rule, _)| rule.as_str()).collect();
+                let names = names.join("` or `");
+                if rules.iter().all(|(_, lets_go)| lets_go.is_known()) {
+                    format!("after `{names}` let go, a request comes within {within}")
+                } else {
+                    format!(
+                        "after a request that `{names}` touched, one that is left alone comes within {within}"
+                    )
+                }
+            }
+            Cause::Until(moment) => format!(
                 "once {} of mock time have elapsed, a request comes within {within}",
-                Seconds(*until)
+                Seconds(moment.elapsed)
             ),
+        }
+    }
+
+    fn knows(&mut self, known: &[(String, Rule)]) {
+        if let Cause::Rules(rules) = &mut self.cause {
+            for (name, lets_go) in rules {
+                if let Some((_, rule)) = known.iter().find(|(known, _)| known == name) {
+                    *lets_go = LetsGo::from(rule);
+                }
+            }
+        }
+    }
+
+    fn changed(&mut self, change: &Change) {
+        if let Cause::Rules(rules) = &mut self.cause {
+            for (name, lets_go) in rules {
+                lets_go.changed(name, change);
+            }
+        }
+    }
+
+    fn saw_elsewhere(&mut self, record: &Record) {
+        if record.direction == Direction::In {
+            self.cause.saw(record);
         }
     }
 
@@ -111,59 +192,47 @@ impl Test for RecoveryTest {
         if record.direction != Direction::In {
             return Ok(());
         }
-        let over = match &self.trouble {
-            Trouble::Rules(rules) if touches(rules, record) => None,
-            Trouble::Rules(_) => Some(None),
-            Trouble::Until(until) if record.elapsed < *until => {
-                let before = Passing::Before {
-                    at: record.at,
-                    elapsed: record.elapsed,
-                };
-                self.passing.insert(record.endpoint, before);
-                None
-            }
-            Trouble::Until(until) => {
-                let now = (record.at, record.elapsed);
-                let at = match self.passing.get(&record.endpoint) {
-                    Some(Passing::Reached { at }) => *at,
-                    Some(Passing::Before { at, elapsed }) => reached((*at, *elapsed), now, *until),
-                    None => record.at,
-                };
-                self.passing
-                    .insert(record.endpoint, Passing::Reached { at });
-                Some(Some(at))
-            }
-        };
+        self.cause.saw(record);
+        let touched = self.cause.of(record);
         let Some(trial) = self.clients.of(record) else {
             return Ok(());
         };
-        match (over, *trial) {
-            (None, _) if chosen => {
-                *trial = Trial::InTrouble {
-                    number: record.number,
-                    at: record.at,
-                };
-                Ok(())
-            }
-            (None, _) | (Some(_), Trial::Nothing) => Ok(()),
-            (Some(moment), Trial::InTrouble { number, at }) => {
-                *trial = Trial::Nothing;
-                match moment {
-                    Some(over) => self.judge(record, over, "that"),
+        let Some(touched) = touched else {
+            return match std::mem::take(trial) {
+                Trial::Nothing => Ok(()),
+                Trial::InTrouble {
+                    number,
+                    at,
+                    touched,
+                } => match self.cause.over(at, &touched, record) {
+                    Some(over) => self.judge(record, over, "the trouble was over"),
                     None => self.judge(record, at, &format!("request {number}")),
-                }
-            }
+                },
+            };
+        };
+        if chosen {
+            *trial = Trial::InTrouble {
+                number: record.number,
+                at: record.at,
+                touched,
+            };
         }
+        Ok(())
     }
 
     fn settle(&self, end: &End<'_>) -> Settled {
         let mut is_waiting = false;
         for (pair, trial) in self.clients.iter() {
-            let Trial::InTrouble { number, at } = trial else {
+            let Trial::InTrouble {
+                number,
+                at,
+                touched,
+            } = trial
+            else {
                 continue;
             };
             is_waiting = true;
-            let Some(over) = self.over_at(pair.endpoint, *at, end) else {
+            let Some(over) = self.cause.over_at_end(pair.endpoint, *at, touched, end) else {
                 continue;
             };
             if end.at - over > self.within {
@@ -187,16 +256,4 @@ impl Test for RecoveryTest {
     fn unwatched(&self) -> Option<String> {
         self.clients.unwatched()
     }
-}
-
-/// When mock time reached `until`, if it passed evenly from `before` to `after`,
-/// which are each a host time and what had elapsed then.
-fn reached(before: (Delta, Delta), after: (Delta, Delta), until: Delta) -> Delta {
-    let nanos = |span: Delta| i128::from(span.as_nanos());
-    let (host, mock) = (nanos(after.0 - before.0), nanos(after.1 - before.1));
-    if mock <= 0 {
-        return after.0;
-    }
-    let part = nanos(until - before.1) * host / mock;
-    before.0 + Delta::from_nanos(i64::try_from(part).unwrap_or(i64::MAX))
 }
