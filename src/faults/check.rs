@@ -4,12 +4,14 @@ use super::ask::Endpoint;
 use super::checker::{A_NANOSECOND, Checker, NOTHING, quoted};
 use super::engine::Engine;
 use super::matching::Window;
+use super::network::ReplyFrom;
 use super::octets::LONGEST;
 use super::rule::Rule;
 use super::set::SetHeader;
 use crate::api::Delta;
 use crate::protocol::ProtocolName;
 use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
 use std::ops::RangeInclusive;
 
 /// A value of a rule that is not accepted.
@@ -144,6 +146,12 @@ fn in_list(key: &str, index: usize, len: usize) -> String {
     }
 }
 
+/// Whether a datagram can leave from there.
+fn is_of_one_host(address: IpAddr) -> bool {
+    let address = address.to_canonical();
+    !address.is_unspecified() && !address.is_multicast() && address != Ipv4Addr::BROADCAST
+}
+
 const A_DAY: Delta = Delta::from_seconds(86_400);
 const OCTET: RangeInclusive<i64> = -128..=255;
 
@@ -267,6 +275,15 @@ impl Rule {
         checker.each_way("lose", self.lose, Checker::loss);
         checker.span("blackhole", self.blackhole, A_NANOSECOND..=A_DAY);
         checker.each_way("duplicate", self.duplicate, Checker::duplicate);
+        if let Some(ReplyFrom::Address(address)) = self.reply_from
+            && !is_of_one_host(address)
+        {
+            checker.refuse(
+                "reply_from",
+                format!("\"{address}\""),
+                "\"other-port\" or the address of one host: no wildcard, multicast or broadcast",
+            );
+        }
         let changed = self
             .duplicate
             .and_then(|it| it.request)

@@ -1,6 +1,6 @@
 //! Why a scenario is not served.
 
-use super::fence::OutOfBounds;
+use super::fence::{OutOfBounds, ReplyOutOfBounds};
 use crate::client::Target;
 use crate::scenario::Endpoint;
 use crate::server::{StartError, remedy_anywhere};
@@ -14,6 +14,9 @@ pub enum PlayError {
     /// It would be served where test time could be taken for true.
     #[error(transparent)]
     OutOfBounds(#[from] OutOfBounds),
+    /// A rule lets replies leave from an address that it may not.
+    #[error(transparent)]
+    ReplyOutOfBounds(#[from] ReplyOutOfBounds),
     /// An endpoint cannot be played.
     #[error("endpoint `{endpoint}`: {why}")]
     Endpoint {
@@ -77,7 +80,7 @@ impl PlayError {
     #[must_use]
     pub fn is_about_usage(&self) -> bool {
         match self {
-            Self::OutOfBounds(_) | Self::Endpoint { .. } => true,
+            Self::OutOfBounds(_) | Self::ReplyOutOfBounds(_) | Self::Endpoint { .. } => true,
             Self::Start(error) => error.is_about_settings(),
             Self::Bind { .. } | Self::Upstream { .. } | Self::Threads(_) => false,
         }
@@ -104,6 +107,9 @@ fn remedy(address: &SocketAddr, error: &io::Error) -> String {
 /// Why a scenario cannot take the place of the one that is served.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum LoadError {
+    /// A rule lets replies leave from an address that it may not.
+    #[error(transparent)]
+    ReplyOutOfBounds(#[from] ReplyOutOfBounds),
     /// Sockets stay as they are, so there have to be as many endpoints.
     #[error(
         "number of endpoints: the scenario has {wanted}, and {served} served; load one that has as many",

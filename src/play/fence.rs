@@ -1,7 +1,9 @@
 //! Test time never looks real by accident: where a scenario may be served.
 
+use crate::faults::Rule;
+use crate::faults::network::ReplyFrom;
 use crate::load::is_private;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use thiserror::Error;
 
 /// The port at which clients look for true time (RFC 5905 section 7.2).
@@ -48,9 +50,94 @@ pub(super) fn check(endpoint: &str, address: SocketAddr) -> Result<(), OutOfBoun
     Ok(())
 }
 
+/// An address that a rule may not let replies leave from.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("rule `{rule}`: reply_from = \"{address}\": refused; accepted: {accepted}")]
+pub struct ReplyOutOfBounds {
+    /// The rule's name.
+    pub rule: String,
+    /// The address.
+    pub address: IpAddr,
+    /// What it could be.
+    pub accepted: String,
+}
+
+/// Checks where a rule lets replies of these endpoints leave from: an address
+/// of their family and, unless it `may_be_seen`, one that only those can see who
+/// are to see them.
+///
+/// # Errors
+/// [`ReplyOutOfBounds`] with the first reason.
+pub(super) fn check_rule<'e>(
+    rule: &Rule,
+    name: &str,
+    endpoints: impl IntoIterator<Item = (&'e str, SocketAddr)>,
+    may_be_seen: bool,
+) -> Result<(), ReplyOutOfBounds> {
+    let Some(ReplyFrom::Address(address)) = rule.reply_from else {
+        return Ok(());
+    };
+    let out_of_bounds = |accepted| {
+        Err(ReplyOutOfBounds {
+            rule: name.to_owned(),
+            address,
+            accepted,
+        })
+    };
+    let is_about = |endpoint: &str| {
+        let named = rule.endpoint.as_ref();
+        named.is_none_or(|names| names.0.iter().any(|it| it == endpoint))
+    };
+    let mut others = endpoints
+        .into_iter()
+        .filter(|(endpoint, at)| is_about(endpoint) && at.is_ipv4() != address.is_ipv4());
+    if let Some((endpoint, at)) = others.next() {
+        return out_of_bounds(format!(
+            "an address of the family of endpoint `{endpoint}`, which is on {}, or a rule for \
+             other endpoints",
+            at.ip()
+        ));
+    }
+    if !may_be_seen && !is_private(address) {
+        return out_of_bounds(
+            "a loopback or private address; at another one clients could take test time for \
+             true, unless you say --serve-test-time"
+                .to_owned(),
+        );
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn replies_leave_from_loopback_and_private_addresses_of_the_right_family() {
+        let endpoints = [("four", "127.0.0.1:0"), ("six", "[::1]:0")];
+        let endpoints = endpoints.map(|(name, at)| (name, at.parse().expect("an address")));
+        let check = |toml: &str, may_be_seen| {
+            let rule = toml::from_str(toml).expect("a rule");
+            check_rule(&rule, "it", endpoints, may_be_seen).is_ok()
+        };
+        for (toml, is_fine, is_fine_if_seen) in [
+            ("reply_from = 'other-port'", true, true),
+            ("reply_from = '127.0.0.2'", false, false),
+            ("reply_from = '127.0.0.2'\nendpoint = 'four'", true, true),
+            ("reply_from = '10.1.2.3'\nendpoint = 'four'", true, true),
+            (
+                "reply_from = '198.51.100.7'\nendpoint = 'four'",
+                false,
+                true,
+            ),
+            ("reply_from = '127.0.0.2'\nendpoint = 'six'", false, false),
+            ("reply_from = 'fd00::7'\nendpoint = 'six'", true, true),
+            ("reply_from = '2001:db8::7'\nendpoint = 'six'", false, true),
+        ] {
+            assert_eq!(check(toml, false), is_fine, "{toml}");
+            assert_eq!(check(toml, true), is_fine_if_seen, "{toml}");
+        }
+    }
 
     #[test]
     fn test_time_stays_on_loopback_and_private_networks_and_off_port_123() {

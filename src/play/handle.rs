@@ -1,9 +1,10 @@
 //! What may be done to a run while it is served.
 
 use super::error::LoadError;
+use super::fence;
 use super::moments::Moments;
 use super::network::Network;
-use super::plan::run_of;
+use super::plan::{check_replies, run_of};
 use super::staged::Staged;
 use super::upstream::Upstream;
 use crate::api::{Delta, Host, Timestamp};
@@ -37,6 +38,9 @@ pub(super) struct Parts {
     /// The sources of the endpoints.
     pub(super) staged: Vec<Staged>,
     pub(super) host: Host,
+    /// Whether it may be served where others than this host and its private
+    /// networks see it.
+    pub(super) may_be_seen: bool,
 }
 
 /// How a run stands.
@@ -218,6 +222,15 @@ impl StageHandle {
     /// Everything that is wrong with it.
     pub fn add_rule(&self, rule: Rule) -> Result<Arc<str>, Vec<Problem>> {
         self.network().between(|state, at| {
+            let names = state.run.endpoints().iter().map(|it| it.name.as_str());
+            let endpoints = names.zip(self.0.addresses.iter().copied());
+            fence::check_rule(&rule, "", endpoints, self.0.parts.may_be_seen).map_err(|found| {
+                vec![Problem {
+                    key: "reply_from".to_owned(),
+                    value: format!("\"{}\"", found.address),
+                    accepted: found.accepted,
+                }]
+            })?;
             let name = state.run.engine.add(rule.clone())?;
             let what = Control::AddFault(Box::new(rule));
             state.run.tell(&Change { at, what });
@@ -259,9 +272,11 @@ impl StageHandle {
             upstreams: _,
             staged,
             host,
+            may_be_seen,
         } = &self.0.parts;
         let mut current = self.scenario_now();
         fits(&scenario, &current)?;
+        check_replies(&scenario, self.0.addresses.iter().copied(), *may_be_seen)?;
         let moments = Arc::new(Moments::new(Arc::clone(&host.clock)));
         let run = run_of(&scenario, &moments, &BTreeMap::new(), Vec::new());
         let what = Control::Load(Box::new(opening(&scenario)));

@@ -72,7 +72,7 @@ mod upstream;
 mod upstreams;
 
 pub use error::{LoadError, PlayError};
-pub use fence::OutOfBounds;
+pub use fence::{OutOfBounds, ReplyOutOfBounds};
 pub use handle::{EndpointStatus, StageHandle, Status};
 pub use pace::RateError;
 pub use plan::Play;

@@ -1,7 +1,7 @@
 //! A scenario that is to be served: how, and the server for it.
 
 use super::error::PlayError;
-use super::fence;
+use super::fence::{self, ReplyOutOfBounds};
 use super::handle::{Parts, StageHandle};
 use super::moments::Moments;
 use super::network::Network;
@@ -133,13 +133,15 @@ impl Play {
     /// the same.
     ///
     /// # Errors
-    /// [`PlayError::OutOfBounds`].
+    /// [`PlayError::OutOfBounds`], [`PlayError::ReplyOutOfBounds`].
     pub fn check(&self) -> Result<(), PlayError> {
         for endpoint in &self.scenario.endpoints {
             if !self.may_be_seen {
                 fence::check(&endpoint.name, endpoint.address)?;
             }
         }
+        let addresses = self.scenario.endpoints.iter().map(|it| it.address);
+        check_replies(&self.scenario, addresses, self.may_be_seen)?;
         Ok(())
     }
 
@@ -214,7 +216,7 @@ impl Play {
             witnesses,
             upstreams,
             requests,
-            may_be_seen: _,
+            may_be_seen,
         } = self;
         let host = host.unwrap_or_else(this_host);
         let moments = Arc::new(Moments::new(Arc::clone(&host.clock)));
@@ -247,9 +249,25 @@ impl Play {
                 upstreams: upstreams.unwrap_or_default(),
                 staged,
                 host,
+                may_be_seen,
             },
         })
     }
+}
+
+/// Checks where the rules of a scenario let replies leave from, with its
+/// endpoints at these addresses.
+pub(super) fn check_replies(
+    scenario: &Scenario,
+    addresses: impl Iterator<Item = SocketAddr> + Clone,
+    may_be_seen: bool,
+) -> Result<(), ReplyOutOfBounds> {
+    for (position, rule) in (1..).zip(&scenario.rules) {
+        let names = scenario.endpoints.iter().map(|it| it.name.as_str());
+        let endpoints = names.zip(addresses.clone());
+        fence::check_rule(rule, &rule.name_at(position), endpoints, may_be_seen)?;
+    }
+    Ok(())
 }
 
 /// The run of a scenario on these moments.

@@ -340,6 +340,33 @@ fn an_address_that_no_interface_has_is_told_in_words_of_a_scenario() {
 }
 
 #[test]
+fn replies_leave_from_nowhere_that_an_endpoint_may_not_be() {
+    for (address, expected) in [
+        ("198.51.100.7", "--serve-test-time"),
+        (
+            "::1",
+            "of the family of endpoint `ntp`, which is on 127.0.0.1",
+        ),
+        ("0.0.0.0", "no wildcard"),
+        ("::", "no wildcard"),
+        ("224.0.1.1", "multicast"),
+        ("255.255.255.255", "broadcast"),
+    ] {
+        let rule = format!("[[rules]]\nname = 'away'\nreply_from = '{address}'");
+        let folder = Folder::with(&format!("{THREE}\n{rule}"));
+        let ports = folder.file("ports.json");
+        let output = folder.run(&["--ports-file", ports.to_str().unwrap()]);
+        let told = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{told}");
+        assert!(told.contains(address) && told.contains(expected), "{told}");
+        assert!(!ports.exists(), "nothing is bound: {told}");
+    }
+    let rule = "[[rules]]\nname = 'away'\nreply_from = '198.51.100.7'";
+    let folder = Folder::with(&format!("{THREE}\n{rule}"));
+    drop(folder.start(&["--serve-test-time"]));
+}
+
+#[test]
 fn what_is_wrong_is_told_before_anything_is_bound() {
     let folder = Folder::with(THREE);
     let nowhere = folder.file("no/such/folder");

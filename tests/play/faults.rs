@@ -1,6 +1,6 @@
 //! Rules at work on real sockets: what leaves, from where, and when.
 
-use super::{ask, play};
+use super::{ask, play, scenario};
 use crate::support::{PATIENCE, client_of, mark_of, ntp_header, ntp_request, receive};
 use timeball::api::{Delta, NtpTimestamp, Timestamp};
 use timeball::play::Play;
@@ -40,7 +40,9 @@ fn a_reply_leaves_from_another_address_at_the_same_port() {
 
 #[test]
 fn an_address_that_this_host_has_not_costs_the_reply_and_is_counted() {
-    let stage = play(&with("reply_from = '192.0.2.1'\nrequest = { to = 1 }"));
+    let rule = with("reply_from = '192.0.2.1'\nrequest = { to = 1 }");
+    let stage = Play::new(scenario(&rule)).serve_test_time();
+    let stage = stage.start().unwrap();
     let client = client_of(stage.address(0));
     client.send_to(&ntp_request(1), stage.address(0)).unwrap();
     let (reply, _) = ask(&stage, &client, &ntp_request(2));

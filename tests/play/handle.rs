@@ -34,6 +34,23 @@ fn rules_come_and_go() {
 }
 
 #[test]
+fn a_rule_that_is_added_or_loaded_keeps_within_the_fence() {
+    let stage = play("time.base = 'manual'");
+    let handle = stage.handle();
+    for address in ["198.51.100.7", "::1", "0.0.0.0", "224.0.1.1"] {
+        let toml = format!("reply_from = '{address}'");
+        let problems = handle.add_rule(rule(&toml)).unwrap_err();
+        assert_eq!(problems[0].key, "reply_from", "{problems:?}");
+        assert_eq!(problems[0].value, format!("\"{address}\""));
+    }
+    let public = scenario("rules = [{ name = 'away', reply_from = '198.51.100.7' }]");
+    let error = handle.load(public).unwrap_err();
+    assert!(matches!(error, LoadError::ReplyOutOfBounds(_)), "{error}");
+    assert_eq!(handle.status().rules, []);
+    handle.add_rule(rule("reply_from = '127.0.0.2'")).unwrap();
+}
+
+#[test]
 fn the_status_says_where_everything_stands() {
     let stage = play(
         "seed = 7\ntime = { base = 'manual', start = '2016-12-31T23:59:50Z' }\n\
