@@ -14,6 +14,14 @@ const START: Timestamp = Timestamp::from_unix_seconds(1_893_456_000);
 const STEP: Delta = Delta::from_seconds(1);
 /// The fastest that a wall base runs.
 const FASTEST: i64 = 1_000_000;
+/// How many events a clock can have.
+const MOST_EVENTS: usize = 1_024;
+/// How many of them can be leap seconds, smeared or not.
+///
+/// # Why
+/// What a clock shows depends on all that it knows of, and how it runs from
+/// each event on is kept beside the others: the cost grows with the square.
+const MOST_LEAPS: usize = 64;
 /// Sets the noise of clocks apart: 2^64 over the golden ratio.
 const APART: u64 = 0x9e37_79b9_7f4a_7c15;
 
@@ -141,10 +149,22 @@ pub(super) fn clock(
             change: Change::Quality(change),
         })
         .collect();
-    let paths = document.paths(&join(path, "events"), table.events.len());
-    for (path, table) in paths.iter().zip(&table.events) {
-        if document.is_whole(path) {
-            events.extend(event::event(document, path, table, time.start));
+    let list = join(path, "events");
+    let count = table.events.len();
+    let is_leap = |event: &&schema::Event| event.leap.is_some() || event.smear.is_some();
+    let leaps = table.events.iter().filter(is_leap).count();
+    if count > MOST_EVENTS {
+        let accepted = format!("too many; accepted: at most {MOST_EVENTS} for a clock");
+        document.reject_value(&list, format!("{count} events"), accepted);
+    } else if leaps > MOST_LEAPS {
+        let accepted = format!("too many; accepted: at most {MOST_LEAPS} for a clock");
+        document.reject_value(&list, format!("{leaps} leap seconds and smears"), accepted);
+    } else {
+        let paths = document.paths(&list, count);
+        for (path, table) in paths.iter().zip(&table.events) {
+            if document.is_whole(path) {
+                events.extend(event::event(document, path, table, time.start));
+            }
         }
     }
     ClockPlan {

@@ -74,6 +74,8 @@ pub type ScenarioErrors = SettingsErrors;
 
 /// The seed of a scenario that names none.
 const SEED: u64 = 1;
+/// How many expectations a scenario can have: each looks at every datagram.
+const MOST_EXPECTATIONS: usize = 256;
 /// How many names stand in for one that there is not.
 const NAMES_SHOWN: usize = 3;
 
@@ -261,7 +263,13 @@ impl Scenario {
         let endpoints: Vec<&str> = self.endpoints.iter().map(|it| it.name.as_str()).collect();
         let rules: Vec<String> = self.rule_names().collect();
         let rules: Vec<&str> = rules.iter().map(String::as_str).collect();
-        let paths = document.paths("expect", self.expectations.len());
+        let count = self.expectations.len();
+        if count > MOST_EXPECTATIONS {
+            let accepted = format!("too many; accepted: at most {MOST_EXPECTATIONS}");
+            document.reject_value("expect", format!("{count} expectations"), accepted);
+            return;
+        }
+        let paths = document.paths("expect", count);
         for (path, expectation) in paths.iter().zip(&self.expectations) {
             for problem in expectation.check(&endpoints, &rules) {
                 refuse(

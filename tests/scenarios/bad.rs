@@ -110,6 +110,53 @@ requests = { at_most = "few" }
 }
 
 #[test]
+fn lists_that_would_cost_too_much_are_refused() {
+    let step = "[[clock.events]]\nelapsed = '1s'\nstep = '1s'\n";
+    let leap = "[[clock.events]]\nleap = { kind = 'insert', at = '2031-01-01T00:00:00Z' }\n";
+    let smear = "[[clock.events]]\nsmear = { shape = 'linear', kind = 'insert', \
+                 at = '2031-01-01T00:00:00Z', before = '12h', after = '12h' }\n";
+    let expect = "[[expect]]\nrequests = { at_most = 1 }\n";
+    for (one, accepted, key, refused) in [
+        (
+            step,
+            1_024,
+            "clock.events",
+            "1025 events: too many; accepted: at most 1024 for a clock",
+        ),
+        (
+            leap,
+            64,
+            "clock.events",
+            "65 leap seconds and smears: too many; accepted: at most 64 for a clock",
+        ),
+        (
+            smear,
+            64,
+            "clock.events",
+            "65 leap seconds and smears: too many; accepted: at most 64 for a clock",
+        ),
+        (
+            expect,
+            256,
+            "expect",
+            "257 expectations: too many; accepted: at most 256",
+        ),
+    ] {
+        let scenario = format!("{LEAST}{}", one.repeat(accepted));
+        Scenario::from_toml(&scenario, "it").unwrap_or_else(|errors| panic!("{errors}"));
+        let said = errors(&format!("{scenario}{one}"));
+        assert_eq!(said.len(), 1, "{said:?}");
+        assert!(said[0].ends_with(&format!("{key} = {refused}")), "{said:?}");
+    }
+    let own = leap.replace("clock.events", "endpoints.clock.events");
+    let said = errors(&format!("{LEAST}[[endpoints]]\n{}", own.repeat(65)));
+    assert!(
+        said[0].contains("endpoints[0].clock.events = 65 leap"),
+        "{said:?}"
+    );
+}
+
+#[test]
 fn what_follows_from_another_error_is_not_told() {
     // The endpoint that a rule and the expectation name is there, but wrong, and
     // so is the rule that the expectation names.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use timeball_api::conformance::check_source;
 use timeball_api::{Delta, HostClock, HostInstant, Timestamp};
-use timeball_mock::MockClock;
+use timeball_mock::{MockClock, Ratio};
 
 #[test]
 fn every_way_to_advance_conforms() {
@@ -26,6 +26,32 @@ fn every_way_to_advance_conforms() {
         let source = clock.source();
         check_source(&*source.time, source.clock.now());
     }
+}
+
+#[test]
+fn a_clock_keeps_nothing_of_what_moved_it() {
+    let (clock, hands) = wall();
+    let move_it = || {
+        for rate in [Ratio::ONE, Ratio::ZERO] {
+            clock.set_rate(rate).unwrap();
+        }
+        hands.advance(SECOND);
+        clock.step(SECOND);
+        clock.set(START);
+        clock.advance(SECOND);
+        clock.freeze();
+        clock.resume();
+        clock.pause();
+        clock.unpause();
+    };
+    move_it();
+    let before = format!("{clock:?}").len();
+    for _ in 0..100_000 {
+        move_it();
+    }
+    // Its numbers have grown by some digits, and nothing was added.
+    let after = format!("{clock:?}").len();
+    assert!(after < before + 200, "{before} octets became {after}");
 }
 
 #[test]
