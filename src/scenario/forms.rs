@@ -129,7 +129,7 @@ impl<'de> Deserialize<'de> for PartsPerMillion {
 
 /// How fast a clock runs, exactly: a whole number (`60`), a decimal number
 /// (`0.1`, `"0.1"`) or a fraction (`"1001/1000"`), -10^9 to 10^9, with nine
-/// decimals at most; below 0 it runs backwards.
+/// decimals or a denominator of 10^9 at most; below 0 it runs backwards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate(pub Ratio);
 

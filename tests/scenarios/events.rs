@@ -14,6 +14,9 @@ fn rates_are_exact_however_they_are_written() {
         ("\"0.1\"", 1, 10),
         ("\"1001/1000\"", 1001, 1000),
         ("1e-3", 1, 1000),
+        ("1.000000001", 1_000_000_001, 1_000_000_000),
+        ("20.00000001", 2_000_000_001, 100_000_000),
+        ("\"999999.999999999\"", 999_999_999_999_999, 1_000_000_000),
     ] {
         let scenario = accepted(&format!("[time]\nrate = {written}"));
         let Base::Wall { rate, .. } = scenario.time.base else {

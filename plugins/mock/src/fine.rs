@@ -46,13 +46,17 @@ impl Fine {
     /// This many times as much. Up to 10^29 ns there is no overflow, and no
     /// clock here comes near that.
     pub(crate) fn times(self, ratio: Ratio) -> Self {
-        let (above, below) = (ratio.numerator().into(), ratio.denominator().into());
+        let (above, below): (i128, i128) = (ratio.numerator().into(), ratio.denominator().into());
         if above == below {
             return self;
         }
-        let nanos = self.nanos.saturating_mul(above);
-        let parts = nanos.rem_euclid(below) * Self::PARTS + self.parts * above;
-        Self::new(nanos.div_euclid(below), parts.div_euclid(below))
+        // The whole multiple and the rest apart: each is 10^9 at most, where
+        // what is above the line may be 10^18.
+        let (whole, rest) = (above.div_euclid(below), above.rem_euclid(below));
+        let nanos = self.nanos.saturating_mul(rest);
+        let parts = nanos.rem_euclid(below) * Self::PARTS + self.parts * rest;
+        let rest = Self::new(nanos.div_euclid(below), parts.div_euclid(below));
+        Self::new(self.nanos.saturating_mul(whole), self.parts * whole) + rest
     }
 }
 
@@ -105,6 +109,25 @@ mod tests {
         let third = seven.times(ratio(1, 7)).times(ratio(1, 3));
         assert_eq!(third + third + third, Fine::from_nanos(1));
         assert_eq!(seven.times(Ratio::ZERO), Fine::default());
+    }
+
+    #[test]
+    fn nine_decimals_beside_a_large_multiple_are_exact() {
+        let most: Ratio = "999999999.999999999".parse().expect("it is a ratio");
+        let least: Ratio = "-999999999.999999999".parse().expect("it is a ratio");
+        let long = Fine::new(10_i128.pow(20), Fine::PARTS - 1);
+        let whole = long.times(ratio(1_000_000_000, 1));
+        let billionth = long.times(ratio(1, 1_000_000_000));
+        assert_eq!(long.times(most).floor(), (whole - billionth).floor());
+        // Rounded down either way, so the sum lacks a part at most.
+        let sum = long.times(most) + long.times(least);
+        assert!(
+            (Fine::new(0, -1)..=Fine::default()).contains(&sum),
+            "{sum:?}"
+        );
+        let fast: Ratio = "1.000000001".parse().expect("it is a ratio");
+        let second = Fine::from_nanos(1_000_000_000);
+        assert_eq!(second.times(fast), Fine::from_nanos(1_000_000_001));
     }
 
     #[test]

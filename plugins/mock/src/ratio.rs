@@ -3,8 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// A rational number in lowest terms: numerator -10^9 to 10^9, denominator 1
-/// to 10^9.
+/// A rational number in lowest terms: -10^9 to 10^9, denominator 1 to 10^9.
 ///
 /// Written as a whole number (`60`), a decimal with at most nine places
 /// (`0.5`) or a fraction (`1/3`), each with a sign if it is negative.
@@ -15,7 +14,8 @@ pub struct Ratio {
 }
 
 impl Ratio {
-    /// The largest numerator, without its sign, and the largest denominator.
+    /// The largest ratio, without its sign, and the largest denominator. So no
+    /// numerator is beyond 10^18.
     pub const LIMIT: i64 = 1_000_000_000;
     /// 0: a clock that stands.
     pub const ZERO: Self = Self {
@@ -28,8 +28,8 @@ impl Ratio {
         denominator: 1,
     };
 
-    /// `numerator / denominator`; `None` if one of them lies outside its range
-    /// once common factors are gone.
+    /// `numerator / denominator`; `None` if the ratio lies outside its range, or
+    /// the denominator once common factors are gone.
     #[must_use]
     pub fn new(numerator: i64, denominator: u64) -> Option<Self> {
         let common = greatest_common_divisor(numerator.unsigned_abs(), denominator);
@@ -38,8 +38,9 @@ impl Ratio {
             numerator: i64::try_from(numerator).ok()?,
             denominator: i64::try_from(denominator / common.max(1)).ok()?,
         };
-        let fits = ratio.numerator.unsigned_abs() <= Self::LIMIT.unsigned_abs()
-            && (1..=Self::LIMIT).contains(&ratio.denominator);
+        let fits = (1..=Self::LIMIT).contains(&ratio.denominator)
+            && i128::from(ratio.numerator.unsigned_abs())
+                <= i128::from(Self::LIMIT) * i128::from(ratio.denominator);
         fits.then_some(ratio)
     }
 
@@ -148,6 +149,13 @@ mod tests {
             ("-7/1", -7, 1),
             ("1000000000", 1_000_000_000, 1),
             ("4000000000/4", 1_000_000_000, 1),
+            ("1.000000001", 1_000_000_001, 1_000_000_000),
+            ("20.00000001", 2_000_000_001, 100_000_000),
+            (
+                "-999999999.999999999",
+                -999_999_999_999_999_999,
+                1_000_000_000,
+            ),
         ] {
             let ratio: Ratio = text.parse().unwrap_or_else(|_| panic!("{text}"));
             assert_eq!(
@@ -176,6 +184,7 @@ mod tests {
             "1/2/3",
             "0.0000000001",
             "1000000001",
+            "1000000000.000000001",
             "1/1000000001",
             "99999999999999999999",
             "18446744073709551615/3",

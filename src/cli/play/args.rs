@@ -16,7 +16,8 @@ pub struct ServeArgs {
     #[arg(long, value_name = "ADDR", value_parser = parse_socket_address)]
     pub listen: Option<SocketAddr>,
 
-    /// How much mock time passes in a second of the host's: 60, 0.5, 1/3
+    /// How much mock time passes in a second of the host's, above 0 up to
+    /// 1000000: 60, 0.5, 1/3
     /// [overrides `time.rate`]
     #[arg(long, value_name = "R", allow_hyphen_values = true)]
     pub rate: Option<Ratio>,
