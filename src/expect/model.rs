@@ -225,9 +225,12 @@ pub struct Recovery {
 /// - a timestamp of the request is the receive or the transmit timestamp of the
 ///   bad reply, bit by bit, and not one that a good reply had too (ntpd copies
 ///   the one as its origin timestamp, RFC 5905 section 8; RFC 9769 the other);
-/// - the transmit timestamp tells the time of the bad reply, to the second,
-///   where the request before it was more than 10 s away from it: the clock
-///   was set.
+/// - the transmit timestamp tells the time of the bad reply where the request
+///   before it was more than 2 s away from it, and is nearer now: by three
+///   quarters, and to the second. The clock was set.
+///
+/// So a bad reply that is 2 s or less from the client's time shows only if one of
+/// its timestamps is copied.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Derive)]
 #[serde(deny_unknown_fields)]
 pub struct Rejection {

@@ -151,10 +151,53 @@ fn a_clock_that_jumps_to_the_bad_time_was_set_by_it() {
 #[test]
 fn a_clock_that_was_there_before_was_not_set_by_the_bad_reply() {
     let mut scene = Scene::new(LIE);
-    ask_at(&mut scene, 0, AHEAD - Delta::from_seconds(10));
+    ask_at(&mut scene, 0, AHEAD - ms(1_990));
     lie(&mut scene, 1);
     ask_at(&mut scene, 60_000, AHEAD);
     scene.holds(61_000);
+}
+
+/// A reply of the rule `lie` that is this far ahead.
+fn lie_by(scene: &mut Scene, at_ms: i64, ahead_ms: i64) {
+    scene.reply_as(at_ms, |record, header| {
+        header.transmit_timestamp = (START + ms(at_ms + ahead_ms)).into();
+        record.rules.push("lie".into());
+    });
+}
+
+#[test]
+fn a_small_lie_is_seen_as_well() {
+    for (lie_ms, now_ms, is_set) in [
+        (5_000, 5_000, true),
+        (5_000, 4_001, true),
+        (5_000, 3_998, false),
+        (-5_000, -5_900, true),
+        (5_000, 100, false),
+        (2_400, 2_400, true),
+        (2_400, 1_850, true),
+        (2_400, 1_790, false),
+        (1_900, 1_900, false),
+    ] {
+        let mut scene = Scene::new(LIE);
+        ask_at(&mut scene, 0, Delta::ZERO);
+        scene.reply(1);
+        ask_at(&mut scene, 10_000, Delta::ZERO);
+        lie_by(&mut scene, 10_001, lie_ms);
+        ask_at(&mut scene, 20_000, ms(now_ms));
+        let is_seen = scene.finish(21_000).record.is_some();
+        assert_eq!(is_seen, is_set, "{lie_ms} ms, then {now_ms} ms");
+    }
+}
+
+#[test]
+fn a_clock_that_good_replies_set_near_a_small_lie_shows_nothing() {
+    let mut scene = Scene::new(LIE);
+    ask_at(&mut scene, 0, Delta::from_seconds(-100));
+    lie_by(&mut scene, 1, 700);
+    ask_at(&mut scene, 1_000, Delta::from_seconds(-100));
+    scene.reply(1_001);
+    ask_at(&mut scene, 2_000, Delta::ZERO);
+    scene.holds(3_000);
 }
 
 #[test]

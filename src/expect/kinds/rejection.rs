@@ -10,11 +10,15 @@ use std::collections::VecDeque;
 /// How many replies of each kind are remembered of a client.
 const REMEMBERED: usize = 8;
 
-/// A clock that tells a time to within this is set by it.
-const IS_SET: Delta = Delta::from_seconds(1);
+/// A clock that is further away than this from a time can be seen to be set by
+/// it: more than what a clock of whole seconds, and the way, may hide.
+const IS_NOT_SET: Delta = Delta::from_seconds(2);
 
-/// A clock that is further away than this has not been set by it.
-const IS_NOT_SET: Delta = Delta::from_seconds(10);
+/// How near a clock that was `before` away from a time is to it once it is set
+/// by it.
+fn set(before: Delta) -> Delta {
+    Delta::from_nanos(before.as_nanos() / 4).min(Delta::from_seconds(1))
+}
 
 #[derive(Debug)]
 pub(in crate::expect) struct RejectionTest {
@@ -250,13 +254,14 @@ fn shows(header: &Header, told: Told, bad: &Bad, good: &VecDeque<Reply>) -> Opti
     let now = bad.reply.distance(told.transmit_timestamp, told.at)?;
     let before = bad.before?;
     let before = bad.reply.distance(before.transmit_timestamp, before.at)?;
+    let near = set(before);
     // A good reply that tells the same time may have set the clock as well.
     let may_be_good = good.iter().any(|good| {
         bad.reply
             .distance(good.transmit_timestamp, good.at)
-            .is_some_and(|distance| distance <= IS_NOT_SET)
+            .is_some_and(|distance| distance <= near * 2)
     });
-    (now <= IS_SET && before > IS_NOT_SET && !may_be_good)
+    (now <= near && before > IS_NOT_SET && !may_be_good)
         .then_some("tells the time, as the one before did not, of")
 }
 
