@@ -141,9 +141,11 @@ pub struct Silence {
 pub struct SourcePorts {
     /// How many requests are judged together, 5 to 1024. Default 8.
     pub requests: Option<usize>,
-    /// How many different ports they come from, at least; 1 to `requests`; 1
-    /// lets the client keep one port that is not 123. Default: three quarters
-    /// of `requests`, rounded up.
+    /// How many different ports they come from, at least; 1 to `requests`.
+    /// Default: three quarters of `requests`, rounded up: a port for each
+    /// request. RFC 9109 leaves it to the client whether it draws one for each
+    /// or one for all; 1 accepts both, and cannot tell one port that was drawn
+    /// from one that is built in.
     pub distinct: Option<usize>,
 }
 

@@ -39,7 +39,7 @@ pub enum Flaw {
     /// It sends the time of its clock as its transmit timestamp.
     ClockAsTransmit,
     /// It asks from one port.
-    OnePort,
+    PortOfNtp,
     /// It asks in this version.
     Version(u8),
     /// It asks in version 5 for ever once it was offered.
@@ -257,7 +257,7 @@ impl VirtualClient for Client {
             _ => self.servers[endpoint].interval,
         };
         let port = match self.flaw {
-            Some(Flaw::OnePort) => 40_000,
+            Some(Flaw::PortOfNtp) => 123,
             _ => 32_768 + (self.bits() % 28_232) as u16,
         };
         let transmit_timestamp = NtpTimestamp::from_bits(match self.flaw {

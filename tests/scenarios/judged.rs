@@ -11,7 +11,7 @@ use timeball::simulate::Simulation;
 
 use Flaw::{
     AsksForEachDatagram, BelievesPoll, ClockAsTransmit, DiesOf, Gullible, Hurries, HurriesFrom,
-    ObeysEveryKiss, OnePort, Skips, StopsAt, StopsAtBadReply, UpgradesForGood,
+    ObeysEveryKiss, PortOfNtp, Skips, StopsAt, StopsAtBadReply, UpgradesForGood,
 };
 
 /// By scenario, for each of its expectations in turn, the clients that fail it.
@@ -83,7 +83,7 @@ const BAD: &[(&str, &[&[Flaw]])] = &[
     ),
     (
         "predictable-transmit",
-        &[&[ClockAsTransmit], &[OnePort], &[Flaw::Mode(1)]],
+        &[&[ClockAsTransmit], &[PortOfNtp], &[Flaw::Mode(1)]],
     ),
     (
         "receive-after-transmit",

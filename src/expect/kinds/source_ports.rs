@@ -35,7 +35,10 @@ impl SourcePortsTest {
 impl Test for SourcePortsTest {
     fn what(&self) -> String {
         let (distinct, requests) = (self.distinct, self.requests);
-        format!("{requests} requests come from {distinct} ports at least, in no sequence")
+        match distinct {
+            1 => format!("{requests} requests come from one port or more, in no sequence"),
+            _ => format!("{requests} requests come from {distinct} ports at least, in no sequence"),
+        }
     }
 
     fn saw(&mut self, record: &Record, chosen: bool) -> Result<(), Failure> {
