@@ -44,6 +44,7 @@ pub(crate) fn carry_out(
     motion: Motion,
 ) -> Result<Option<Event>, Refusal> {
     let each = |change: &dyn Fn(&MockClock)| distinct(clocks).for_each(|(_, clock)| change(clock));
+    check_reach(clocks, motion)?;
     match motion {
         Motion::Advance(by) => each(&|clock| clock.advance(by)),
         Motion::Step(by) => each(&|clock| clock.step(by)),
@@ -54,6 +55,33 @@ pub(crate) fn carry_out(
         Motion::Next => return go_to_next(clocks).map(Some),
     }
     Ok(None)
+}
+
+/// Checks that the times to which `motion` takes `clocks` can be told.
+///
+/// # Errors
+/// One of them would stop at the end of the range of time.
+fn check_reach(clocks: &[(String, MockClock)], motion: Motion) -> Result<(), Refusal> {
+    let is_told = |time: Timestamp| time > Timestamp::MIN && time < Timestamp::MAX;
+    let is_reached = |clock: &MockClock| match motion {
+        Motion::Advance(by) => {
+            let elapsed = clock.elapsed() + by;
+            elapsed > Delta::MIN
+                && elapsed < Delta::MAX
+                && is_told(clock.start() + elapsed)
+                && is_told(clock.reading_at(elapsed).time)
+        }
+        Motion::Step(by) => is_told(clock.now() + by),
+        _ => true,
+    };
+    match distinct(clocks).find(|(_, clock)| !is_reached(clock)) {
+        None => Ok(()),
+        Some((name, clock)) => Err(Refusal::conflict(format!(
+            "{name}: it shows {}, and time so far off cannot be told; accepted: what keeps it \
+             within 1677 to 2262",
+            rfc3339(clock.now())
+        ))),
+    }
 }
 
 /// The clocks, those that several endpoints share once.

@@ -154,8 +154,10 @@ impl StageHandle {
     ///
     /// # Errors
     /// There is no such endpoint, or its clock cannot be moved so: another
-    /// [`Rate`](Motion::Rate) where the host's clock does not move it, and
-    /// [`Next`](Motion::Next) where no event is left. Nothing has changed then.
+    /// [`Rate`](Motion::Rate) where the host's clock does not move it,
+    /// [`Advance`](Motion::Advance) and [`Step`](Motion::Step) to where time
+    /// cannot be told, and [`Next`](Motion::Next) where no event is left. Nothing
+    /// has changed then.
     pub fn move_clocks(
         &self,
         clock: Option<&str>,

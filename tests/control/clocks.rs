@@ -77,6 +77,34 @@ fn advance_set_and_step_reach_the_next_client() {
     assert_eq!(served(&server) - START, seconds(86_400));
 }
 
+#[test]
+fn a_clock_is_not_taken_to_where_time_cannot_be_told() {
+    let server = serve(LAB);
+    let control = server.control().unwrap();
+    let before = get(control, "/status").done()["clocks"].clone();
+    let refused = |path, by| {
+        let body = format!("{{\"by\": \"{by}\"}}");
+        let error = post(control, path, &body).refused(409);
+        let said = error["error"].as_str().unwrap();
+        assert!(
+            said.contains("lab") && said.contains("1677 to 2262"),
+            "{said}"
+        );
+    };
+    refused("/advance", "9223372036s");
+    refused("/advance", "7330000000s");
+    refused("/step", "7330000000s");
+    assert_eq!(get(control, "/status").done()["clocks"], before);
+
+    moved(&server, "/set", r#"{"time": "1970-01-01T00:00:00Z"}"#);
+    moved(&server, "/step", r#"{"by": "-9223372036s"}"#);
+    refused("/step", "-1s");
+    moved(&server, "/set", r#"{"time": "2030-01-01T00:00:00Z"}"#);
+
+    let clock = moved(&server, "/advance", r#"{"by": "7320000000s"}"#);
+    assert_eq!(clock["elapsed_ns"], 7_320_000_000_000_000_000_i64);
+}
+
 fn seconds(count: i64) -> timeball::api::Delta {
     timeball::api::Delta::from_seconds(count)
 }
