@@ -229,7 +229,8 @@ pub struct Recovery {
 ///   the one as its origin timestamp, RFC 5905 section 8; RFC 9769 the other);
 /// - the transmit timestamp tells the time of the bad reply where the request
 ///   before it was more than 2 s away from it, and is nearer now: by three
-///   quarters, and to the second. The clock was set.
+///   quarters, and to the second. The clock was set, to the transmit timestamp of
+///   the bad reply or by the offset of RFC 5905 section 8.
 ///
 /// So a bad reply that is 2 s or less from the client's time shows only if one of
 /// its timestamps is copied.

@@ -173,6 +173,9 @@ fn a_small_lie_is_seen_as_well() {
         (5_000, 3_998, false),
         (-5_000, -5_900, true),
         (5_000, 100, false),
+        // By the offset of RFC 5905: half, as the receive timestamp is right.
+        (10_000, 5_000, true),
+        (10_000, 6_300, false),
         (2_400, 2_400, true),
         (2_400, 1_850, true),
         (2_400, 1_790, false),

@@ -83,10 +83,18 @@ impl Reply {
     }
 
     /// How far `timestamp`, told at `at`, is from what a clock tells that was
-    /// set by this reply; `None` if the reply tells no time.
-    fn distance(&self, timestamp: NtpTimestamp, at: Delta) -> Option<Delta> {
+    /// set by this reply, `later` than its transmit timestamp; `None` if the reply
+    /// tells no time.
+    fn distance(&self, timestamp: NtpTimestamp, at: Delta, later: Delta) -> Option<Delta> {
         let told = self.transmit_timestamp;
-        (!told.is_zero()).then(|| (timestamp.since(told) - (at - self.at)).abs())
+        (!told.is_zero()).then(|| (timestamp.since(told) - (at - self.at) - later).abs())
+    }
+
+    /// How much later than its transmit timestamp a clock is set by this reply
+    /// to a request that came at `asked`, if by the offset of RFC 5905 section 8.
+    fn later(&self, asked: Delta) -> Delta {
+        let served = self.transmit_timestamp.since(self.receive_timestamp);
+        Delta::from_nanos(((self.at - asked) - served).as_nanos() / 2)
     }
 }
 
@@ -251,17 +259,22 @@ fn shows(header: &Header, told: Told, bad: &Bad, good: &VecDeque<Reply>) -> Opti
     {
         return Some(sign);
     }
-    let now = bad.reply.distance(told.transmit_timestamp, told.at)?;
     let before = bad.before?;
-    let before = bad.reply.distance(before.transmit_timestamp, before.at)?;
-    let near = set(before);
-    // A good reply that tells the same time may have set the clock as well.
-    let may_be_good = good.iter().any(|good| {
-        bad.reply
-            .distance(good.transmit_timestamp, good.at)
-            .is_some_and(|distance| distance <= near * 2)
-    });
-    (now <= near && before > IS_NOT_SET && !may_be_good)
+    let later = [Delta::ZERO, bad.reply.later(before.at)];
+    let is_set = |later: Delta| {
+        let distance = |timestamp, at| bad.reply.distance(timestamp, at, later);
+        let now = distance(told.transmit_timestamp, told.at)?;
+        let before = distance(before.transmit_timestamp, before.at)?;
+        let near = set(before);
+        // A good reply that tells the same time may have set the clock as well.
+        let may_be_good = good.iter().any(|good| {
+            distance(good.transmit_timestamp, good.at).is_some_and(|it| it <= near * 2)
+        });
+        Some(now <= near && before > IS_NOT_SET && !may_be_good)
+    };
+    later
+        .into_iter()
+        .any(|later| is_set(later) == Some(true))
         .then_some("tells the time, as the one before did not, of")
 }
 
