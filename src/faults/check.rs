@@ -11,7 +11,7 @@ use super::set::SetHeader;
 use crate::api::Delta;
 use crate::protocol::ProtocolName;
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 
 /// A value of a rule that is not accepted.
@@ -135,6 +135,33 @@ fn check_endpoints(rule: &Rule, endpoints: &[Endpoint], problems: &mut Vec<Probl
             }
         }
     }
+}
+
+/// What is wrong with a rule whose replies leave from an address of another
+/// family than one of the endpoints that it is for: none would.
+pub(crate) fn check_family<'e>(
+    rule: &Rule,
+    endpoints: impl IntoIterator<Item = (&'e str, SocketAddr)>,
+) -> Option<Problem> {
+    let Some(ReplyFrom::Address(address)) = rule.reply_from else {
+        return None;
+    };
+    let is_for = |endpoint: &str| {
+        let named = rule.endpoint.as_ref();
+        named.is_none_or(|names| names.0.iter().any(|it| it == endpoint))
+    };
+    let mut others = endpoints
+        .into_iter()
+        .filter(|(endpoint, at)| is_for(endpoint) && at.is_ipv4() != address.is_ipv4());
+    others.next().map(|(endpoint, at)| Problem {
+        key: "reply_from".to_owned(),
+        value: format!("\"{address}\""),
+        accepted: format!(
+            "an address of the family of endpoint `{endpoint}`, which is on {}, or a rule for \
+             other endpoints",
+            at.ip()
+        ),
+    })
 }
 
 /// The key of one of `len` values; `key` itself for the only one.

@@ -63,6 +63,7 @@ pub mod value;
 mod written;
 
 pub use ask::{Arrivals, Ask, Departure, Endpoint, Ticket, Via};
+pub(crate) use check::check_family;
 pub use check::{Problem, RuleProblem, check_rules};
 pub use engine::Engine;
 pub use rule::Rule;

@@ -1,7 +1,7 @@
 //! Test time never looks real by accident: where a scenario may be served.
 
-use crate::faults::Rule;
 use crate::faults::network::ReplyFrom;
+use crate::faults::{Rule, check_family};
 use crate::load::is_private;
 use std::net::{IpAddr, SocketAddr};
 use thiserror::Error;
@@ -84,19 +84,8 @@ pub(super) fn check_rule<'e>(
             accepted,
         })
     };
-    let is_about = |endpoint: &str| {
-        let named = rule.endpoint.as_ref();
-        named.is_none_or(|names| names.0.iter().any(|it| it == endpoint))
-    };
-    let mut others = endpoints
-        .into_iter()
-        .filter(|(endpoint, at)| is_about(endpoint) && at.is_ipv4() != address.is_ipv4());
-    if let Some((endpoint, at)) = others.next() {
-        return out_of_bounds(format!(
-            "an address of the family of endpoint `{endpoint}`, which is on {}, or a rule for \
-             other endpoints",
-            at.ip()
-        ));
+    if let Some(problem) = check_family(rule, endpoints) {
+        return out_of_bounds(problem.accepted);
     }
     if !may_be_seen && !is_private(address) {
         return out_of_bounds(

@@ -54,7 +54,7 @@ pub use library::{BuiltIn, library};
 use crate::api::{Delta, HostClock};
 use crate::client::Target;
 use crate::expect::Expectation;
-use crate::faults::{self, Engine, Rule, check_rules};
+use crate::faults::{self, Engine, Rule, check_family, check_rules};
 use crate::settings::{
     Origin, SettingsError, SettingsErrors, alternatives, is_source_name, read_text,
 };
@@ -256,6 +256,21 @@ impl Scenario {
                 problem.value,
                 &problem.accepted,
             );
+        }
+        for (path, rule) in paths.iter().zip(&self.rules) {
+            let endpoints = self
+                .endpoints
+                .iter()
+                .map(|it| (it.name.as_str(), it.address));
+            if let Some(problem) = check_family(rule, endpoints) {
+                refuse(
+                    document,
+                    path,
+                    problem.key,
+                    problem.value,
+                    &problem.accepted,
+                );
+            }
         }
         if !document.is_whole("rules") {
             return;
