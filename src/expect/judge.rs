@@ -122,9 +122,10 @@ impl Judge {
 }
 
 impl Witness for Judge {
-    /// What an upstream server says is no deed of the client, nor said to it.
+    /// What an upstream server says is no deed of the client, nor said to it; and
+    /// what was not sent the client was not told.
     fn saw(&mut self, record: &Record) {
-        if record.direction == Direction::Upstream {
+        if matches!(record.direction, Direction::Upstream | Direction::Unsent) {
             return;
         }
         self.asked |= record.direction == Direction::In;

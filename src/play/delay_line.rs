@@ -71,18 +71,32 @@ impl<T: Send + 'static> DelayLine<T> {
         })
     }
 
-    /// Keeps `item`, of `len` octets, until `due`; says whether there was room.
-    #[must_use]
-    pub(super) fn hold(&self, due: Monotonic, len: usize, item: T) -> bool {
+    /// Keeps `item`, of `len` octets, until `due`.
+    ///
+    /// # Errors
+    /// The item, where there is no room for it.
+    pub(super) fn hold(&self, due: Monotonic, len: usize, item: T) -> Result<(), T> {
         let mut state = self.shared.lock();
         if state.waiting.count() == MAX_COUNT || state.len + len > MAX_LEN {
-            return false;
+            return Err(item);
         }
         state.len += len;
         state.waiting.put(due, (len, item));
         drop(state);
         self.shared.changed.notify_one();
-        true
+        Ok(())
+    }
+
+    /// Gives everything up that waits, in the order in which it would have been
+    /// handed on.
+    pub(super) fn take_all(&self) -> Vec<T> {
+        let mut state = self.shared.lock();
+        state.len = 0;
+        let mut items = Vec::with_capacity(state.waiting.count());
+        while let Some((_, (_, item))) = state.waiting.take() {
+            items.push(item);
+        }
+        items
     }
 }
 
@@ -151,7 +165,7 @@ mod tests {
         let now = OsClock.now().monotonic;
         let due = |millis| now + Delta::from_millis(millis);
         for (millis, item) in [(30, 3), (10, 1), (30, 4), (20, 2), (0, 0)] {
-            assert!(line.hold(due(millis), 48, item));
+            assert_eq!(line.hold(due(millis), 48, item), Ok(()));
         }
         let handed_on: Vec<_> = (0..5).map(|_| told.recv().expect("five items")).collect();
         let items: Vec<_> = handed_on.iter().map(|(item, _)| *item).collect();
@@ -174,16 +188,18 @@ mod tests {
     fn a_line_holds_so_many_octets_and_no_more() {
         let line = DelayLine::start(Arc::new(Standing), |_: ()| ()).expect("a thread");
         let never = Monotonic::from_nanos(1_000_000_000);
-        assert!(line.hold(never, MAX_LEN, ()));
-        assert!(!line.hold(never, 1, ()));
-        assert!(line.hold(never, 0, ()));
+        assert_eq!(line.hold(never, MAX_LEN, ()), Ok(()));
+        assert_eq!(line.hold(never, 1, ()), Err(()));
+        assert_eq!(line.hold(never, 0, ()), Ok(()));
+        assert_eq!(line.take_all().len(), 2);
+        assert_eq!(line.hold(never, MAX_LEN, ()), Ok(()));
     }
 
     #[test]
     fn a_line_holds_so_many_datagrams_and_no_more() {
         let line = DelayLine::start(Arc::new(Standing), |_: ()| ()).expect("a thread");
         let never = Monotonic::from_nanos(1_000_000_000);
-        assert!((0..MAX_COUNT).all(|_| line.hold(never, 48, ())));
-        assert!(!line.hold(never, 48, ()));
+        assert!((0..MAX_COUNT).all(|_| line.hold(never, 48, ()).is_ok()));
+        assert_eq!(line.hold(never, 48, ()), Err(()));
     }
 }

@@ -283,6 +283,7 @@ impl StageHandle {
         let run = run_of(&scenario, &moments, &BTreeMap::new(), Vec::new());
         let what = Control::Load(Box::new(opening(&scenario)));
         network.between(|state, at| {
+            network.abandon(state);
             state.run.tell(&Change { at, what });
             for (staged, endpoint) in staged.iter().zip(run.endpoints()) {
                 staged.replace(endpoint.clock.source());

@@ -25,6 +25,9 @@ use tokio::sync::watch;
 /// How long a change waits for what the server works on.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// Why a datagram is gone for which the delay line has no room.
+const TOO_MUCH: &str = "too much is delayed already";
+
 /// What the transports, the delay line and the handles of a stage share.
 pub(super) struct Network {
     state: Mutex<Traffic>,
@@ -144,8 +147,26 @@ impl Network {
 
     /// Ends the run: nothing is taken up or sent any more.
     pub fn end(&self) {
-        self.lock().is_over = true;
+        let mut state = self.lock();
+        state.is_over = true;
+        self.abandon(&mut state);
+        drop(state);
         self.over.send_replace(true);
+    }
+
+    /// Shows what is still on its way, now that the run ends, so that a
+    /// transcript does not lack it.
+    pub fn abandon(&self, state: &mut Traffic) {
+        let held = self.delay_line.get().map(DelayLine::take_all);
+        for Held { epoch, what } in held.into_iter().flatten() {
+            if let What::Leaves(datagram) = what
+                && epoch == state.epoch
+            {
+                state.delayed -= 1;
+                state.run.show_unsent(datagram);
+            }
+        }
+        state.abandon();
     }
 
     pub fn is_over(&self) -> bool {
@@ -279,8 +300,12 @@ impl Network {
                 },
             };
             let (due, len) = (at(copy.arrival), asked.octets.len());
-            if delay == Delta::ZERO || self.delay(&mut state, due, len, What::Arrives(endpoint)) {
+            let what = What::Arrives(endpoint);
+            if delay == Delta::ZERO || self.delay(&mut state, due, len, what).is_ok() {
                 state.coming.put(due, Coming::Copy(copy));
+            } else {
+                state.run.never_served(&copy.asked, number);
+                state.note_not_sent(TOO_MUCH);
             }
         }
         self.end_if_done(state);
@@ -334,8 +359,9 @@ impl Network {
         for datagram in leaving {
             if datagram.record.at > moment {
                 let (due, len) = (datagram.record.at, datagram.record.octets.len());
-                if self.delay(state, due, len, What::Leaves(datagram)) {
-                    state.delayed += 1;
+                match self.delay(state, due, len, What::Leaves(datagram)) {
+                    Err(What::Leaves(datagram)) => state.give_up(datagram, TOO_MUCH),
+                    _ => state.delayed += 1,
                 }
             } else {
                 state.send(datagram);
@@ -343,28 +369,32 @@ impl Network {
         }
     }
 
-    /// Has something happen at the moment `due`; says whether there was room.
-    fn delay(&self, state: &mut Traffic, due: Delta, len: usize, what: What) -> bool {
+    /// Has something happen at the moment `due`; gives it back where there is no
+    /// room.
+    fn delay(&self, state: &Traffic, due: Delta, len: usize, what: What) -> Result<(), What> {
         let due = state.moments.on_host(due);
-        let epoch = state.epoch;
-        let is_held = self
-            .delay_line
-            .get()
-            .is_some_and(|line| line.hold(due, len, Held { epoch, what }));
-        if !is_held {
-            state.note_not_sent("too much is delayed already");
+        let held = Held {
+            epoch: state.epoch,
+            what,
+        };
+        match self.delay_line.get() {
+            Some(line) => line.hold(due, len, held).map_err(|held| held.what),
+            None => Err(held.what),
         }
-        is_held
     }
 
     /// What waited in the delay line is due.
     fn is_due(&self, held: Held) {
         let mut state = self.lock();
-        if held.epoch != state.epoch || state.is_over {
+        if held.epoch != state.epoch {
             return;
         }
         match held.what {
             What::Arrives(endpoint) => self.wakers[endpoint].wake(),
+            What::Leaves(datagram) if state.is_over => {
+                state.delayed -= 1;
+                state.run.show_unsent(datagram);
+            }
             What::Leaves(datagram) => {
                 state.delayed -= 1;
                 state.send(datagram);

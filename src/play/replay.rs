@@ -13,7 +13,8 @@ use crate::protocol::calendar::FormatError;
 use crate::scenario::Scenario;
 use crate::simulate::{World, locals};
 use crate::transcript::{
-    Change, Comparison, Control, Difference, Direction, Entry, Opening, Record, Reply, compare,
+    Change, Comparison, Control, Difference, Direction, Entry, Opening, Record, Reply, Unseen,
+    compare,
 };
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::convert::Infallible;
@@ -116,6 +117,7 @@ struct Part {
     scenario: Scenario,
     is_loaded: bool,
     records: Vec<Record>,
+    unseen: Vec<Unseen>,
     steps: Vec<Step>,
 }
 
@@ -135,6 +137,7 @@ impl Part {
             scenario,
             is_loaded,
             records: Vec::new(),
+            unseen: Vec::new(),
             steps: Vec::new(),
         }
     }
@@ -160,7 +163,7 @@ fn parts(
                 match record.direction {
                     Direction::In => part.steps.push(Step::Asks(part.records.len())),
                     Direction::Upstream => part.steps.push(Step::Hears(part.records.len())),
-                    Direction::Out => {}
+                    Direction::Out | Direction::Unsent => {}
                 }
                 part.records.push(record);
             }
@@ -175,6 +178,7 @@ fn parts(
                     })?;
                 parts.push(std::mem::replace(&mut part, Part::new(loaded, true)));
             }
+            Entry::Unseen(unseen) => part.unseen.push(unseen),
             Entry::Change(change) => part.steps.push(Step::Changes(place, change)),
         }
     }
@@ -189,7 +193,7 @@ impl Part {
         // Which reply is that to which copy of a request is not in the
         // transcript. It comes out, the same each time, as it does not depend
         // on the clocks; what does, such as a change, counts the second time.
-        let (first, _) = self.run(HashMap::new())?;
+        let (first, _) = self.run(self.unseen())?;
         let (mut again, refused) = self.run(self.made(&first))?;
         if let Some(refused) = refused {
             return Err(refused);
@@ -205,10 +209,7 @@ impl Part {
 
     /// Runs it, with replies that are made for these moments; also gives why the
     /// first change that was not possible was not.
-    fn run(
-        &self,
-        made: HashMap<(u64, u32), Delta>,
-    ) -> Result<(Replies, Option<ReplayError>), FormatError> {
+    fn run(&self, made: Mades) -> Result<(Replies, Option<ReplayError>), FormatError> {
         let mut addresses = locals(&self.scenario.endpoints);
         for request in self.requests() {
             if let Some(address) = addresses.get_mut(request.endpoint) {
@@ -265,7 +266,9 @@ impl Part {
             let endpoint = self.scenario.endpoints.get(record.endpoint);
             match (record.direction, endpoint) {
                 (Direction::Upstream, _) => drop(answered.insert(number)),
-                (Direction::Out, Some(endpoint)) if !answered.contains(&number) => {
+                (Direction::Out | Direction::Unsent, Some(endpoint))
+                    if !answered.contains(&number) =>
+                {
                     if let Some(upstream) = endpoint.upstream.clone() {
                         let endpoint = endpoint.name.clone();
                         return Err(ReplayError::NoAnswer {
@@ -286,23 +289,42 @@ impl Part {
         self.records.iter().filter(is_request)
     }
 
-    /// For what moments the replies were made, by request and copy.
-    fn made(&self, again: &Replies) -> HashMap<(u64, u32), Delta> {
-        let mut recorded = BTreeMap::<u64, Vec<&Record>>::new();
+    /// What the transcript says of copies whose replies it does not show at once.
+    fn unseen(&self) -> Mades {
+        let unseen = self.unseen.iter();
+        unseen.map(|it| ((it.number, it.copy), it.made)).collect()
+    }
+
+    /// For what moments the replies were made.
+    fn made(&self, again: &Replies) -> Mades {
+        let mut made = self.unseen();
+        let unseen: HashSet<_> = self.unseen.iter().map(|it| (it.number, it.made)).collect();
+        let mut recorded = BTreeMap::<u64, Vec<Option<Delta>>>::new();
         for record in &self.records {
-            if record.direction == Direction::Out {
-                recorded.entry(record.number).or_default().push(record);
+            let is_reply = matches!(record.direction, Direction::Out | Direction::Unsent);
+            if is_reply && !unseen.contains(&(record.number, record.made)) {
+                recorded.entry(record.number).or_default().push(record.made);
             }
         }
-        let pairs = again.iter().flat_map(|(number, now)| {
+        for (number, now) in again {
             let before = recorded.get(number).into_iter().flatten();
-            before.copied().zip(now)
-        });
-        pairs
-            .filter_map(|(record, now)| Some(((record.number, now.copy?), record.made?)))
-            .collect()
+            let copies = now.iter().map(|now| now.copy);
+            let is_shown =
+                |copy: &Option<u32>| copy.is_none_or(|it| !made.contains_key(&(*number, it)));
+            let copies: Vec<_> = copies.filter(is_shown).collect();
+            for (before, copy) in before.zip(copies) {
+                if let (Some(_), Some(copy)) = (before, copy) {
+                    made.insert((*number, copy), *before);
+                }
+            }
+        }
+        made
     }
 }
+
+/// For what moments the replies were made, by request and copy; `None` of a copy
+/// that did not get to its server.
+type Mades = HashMap<(u64, u32), Option<Delta>>;
 
 /// The replies to each request, by its number, in the order in which they leave.
 type Replies = BTreeMap<u64, Vec<Leaving>>;

@@ -6,7 +6,7 @@ use crate::expect::{Judge, Verdict};
 use crate::faults::{Arrivals, Ask, Departure, Engine, Ticket, Via};
 use crate::protocol::ProtocolName;
 use crate::scenario::Scenario;
-use crate::transcript::{Change, Direction, Record, Witness};
+use crate::transcript::{Change, Direction, Record, Unseen, Witness};
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use timeball_mock::{Base, MockClock};
@@ -244,6 +244,28 @@ impl Run {
         reply: Option<&[u8]>,
         at: Delta,
     ) -> Vec<Leaving> {
+        let leaving = self.decide(asked, given, reply, at);
+        let shows = |it: &Leaving| {
+            it.record.number == asked.number() && it.copy == Some(given.copy) && it.record.at <= at
+        };
+        if reply.is_some() && self.is_on_wall(asked.ends.endpoint) && !leaving.iter().any(shows) {
+            self.tell_unseen(&Unseen {
+                number: asked.number(),
+                copy: given.copy,
+                made: Some(at),
+            });
+        }
+        leaving
+    }
+
+    /// What leaves because of this reply, in the order in which it was decided.
+    fn decide(
+        &mut self,
+        asked: &Asked,
+        given: Given,
+        reply: Option<&[u8]>,
+        at: Delta,
+    ) -> Vec<Leaving> {
         let &Asked {
             ticket,
             ends,
@@ -278,12 +300,17 @@ impl Run {
 
     /// How much mock time had elapsed for a reply that was just made.
     fn elapsed_at_reply(&self, endpoint: usize, given: Given) -> Delta {
-        let clock = &self.endpoints[endpoint].clock;
-        match clock.base() {
-            Base::Wall { .. } => clock.elapsed(),
+        if self.is_on_wall(endpoint) {
+            self.elapsed(endpoint)
+        } else {
             // The reply may have moved it already.
-            Base::Manual | Base::PerRequest(_) => given.elapsed,
+            given.elapsed
         }
+    }
+
+    /// Whether the host's clock moves that of the endpoint.
+    fn is_on_wall(&self, endpoint: usize) -> bool {
+        matches!(self.endpoints[endpoint].clock.base(), Base::Wall { .. })
     }
 
     /// The upstream server of the endpoint answered a copy of a request, at the
@@ -315,7 +342,7 @@ impl Run {
             rules: Vec::new(),
         };
         self.show(&record);
-        self.answered(asked, given, Some(&record.octets), at)
+        self.decide(asked, given, Some(&record.octets), at)
     }
 
     /// The departures that were decided for the request of this ticket just
@@ -336,7 +363,7 @@ impl Run {
                 direction: Direction::Out,
                 number: departure.ticket.0,
                 at: now.at + departure.after,
-                made: matches!(endpoint.clock.base(), Base::Wall { .. }).then_some(at),
+                made: self.is_on_wall(ends.endpoint).then_some(at),
                 elapsed,
                 time: endpoint.start + elapsed,
                 endpoint: ends.endpoint,
@@ -369,6 +396,28 @@ impl Run {
         for witness in &mut self.witnesses {
             witness.changed(change);
         }
+    }
+
+    /// A copy of a request will not get to the server.
+    pub(crate) fn never_served(&mut self, asked: &Asked, copy: u32) {
+        self.tell_unseen(&Unseen {
+            number: asked.number(),
+            copy,
+            made: None,
+        });
+    }
+
+    fn tell_unseen(&mut self, unseen: &Unseen) {
+        for witness in &mut self.witnesses {
+            witness.unseen(unseen);
+        }
+    }
+
+    /// What should have left does not: every witness sees that.
+    pub(crate) fn show_unsent(&mut self, datagram: Leaving) {
+        let mut record = datagram.record;
+        record.direction = Direction::Unsent;
+        self.show(&record);
     }
 
     /// A datagram came or left: every witness sees it.

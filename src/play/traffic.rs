@@ -180,6 +180,22 @@ impl Traffic {
         }))
     }
 
+    /// Shows what has not reached the server, now that the run ends: nothing of it
+    /// will.
+    pub(super) fn abandon(&mut self) {
+        while let Some((_, coming)) = self.coming.take() {
+            match coming {
+                Coming::Copy(copy) => self.run.never_served(&copy.asked, copy.given.copy),
+                Coming::Answer(..) => self.questions -= 1,
+            }
+        }
+        if let Some(copy) = self.serving.take() {
+            self.moments.served();
+            self.moments.stand(None);
+            self.run.never_served(&copy.asked, copy.given.copy);
+        }
+    }
+
     /// The address of ours that a datagram came to, where the kernel has to be
     /// told to answer from it.
     fn told(&self, endpoint: usize, local: IpAddr) -> Option<IpAddr> {
@@ -207,7 +223,7 @@ impl Traffic {
                 record.local = local;
                 self.run.show(record);
             }
-            Err(error) => self.note_not_sent(&error.to_string()),
+            Err(error) => self.give_up(datagram, &error.to_string()),
         }
     }
 
@@ -225,6 +241,12 @@ impl Traffic {
         if self.unanswered.is_power_of_two() {
             warn!(why, count = self.unanswered, "no answer from upstream");
         }
+    }
+
+    /// A datagram that should have left is gone.
+    pub(super) fn give_up(&mut self, datagram: Leaving, why: &str) {
+        self.run.show_unsent(datagram);
+        self.note_not_sent(why);
     }
 
     /// Counts a datagram that is gone; says so the first time, and each time

@@ -25,8 +25,9 @@ pub(crate) struct World {
     servers: Vec<Server>,
     agenda: Agenda<Delta, What>,
     /// For what moments replies were made, by request and copy, where that is
-    /// known; otherwise a reply takes no time.
-    pub(crate) made: HashMap<(u64, u32), Delta>,
+    /// known; otherwise a reply takes no time. `None`: that copy does not reach
+    /// its server.
+    pub(crate) made: HashMap<(u64, u32), Option<Delta>>,
     reply: Vec<u8>,
     /// The copies of requests that have reached an endpoint with an upstream
     /// server, by request, until the answer is told.
@@ -194,7 +195,9 @@ impl World {
     /// A copy of a request reaches its server at the moment `at`.
     fn serve(&mut self, asked: &Rc<Asked>, copy: u32, at: Delta, left: &mut impl FnMut(Leaving)) {
         let made = self.made.get(&(asked.number(), copy)).copied();
-        let moment = made.unwrap_or(at);
+        let Some(moment) = made.unwrap_or(Some(at)) else {
+            return;
+        };
         self.moments.set(at, moment);
         let given = Given {
             copy,

@@ -1,7 +1,7 @@
 //! What control changed in a run, between two datagrams.
 
 use super::line::Opening;
-use super::record::Record;
+use super::record::{Record, Unseen};
 use crate::api::{Delta, Timestamp};
 use crate::faults::Rule;
 use timeball_mock::Ratio;
@@ -61,6 +61,8 @@ pub enum Entry {
     Datagram(Record),
     /// Control changed something.
     Change(Change),
+    /// Something became of a copy of a request that no datagram shows.
+    Unseen(Unseen),
 }
 
 impl Entry {
@@ -69,7 +71,7 @@ impl Entry {
     pub const fn datagram(&self) -> Option<&Record> {
         match self {
             Self::Datagram(record) => Some(record),
-            Self::Change(_) => None,
+            Self::Change(_) | Self::Unseen(_) => None,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The lines of a transcript, as they are written and read.
 
 use super::fields::{self, Fields};
-use super::record::{Direction, Record};
+use super::record::{Direction, Record, Unseen};
 use crate::api::{Delta, Timestamp};
 use crate::protocol::ProtocolName;
 use crate::settings::parse_duration;
@@ -227,6 +227,58 @@ impl LineIn<'_> {
             local: self.local,
             octets,
             rules: self.rule.into_iter().map(Arc::from).collect(),
+        })
+    }
+}
+
+/// What became of a copy of a request, as a line to write.
+#[derive(Debug, Serialize)]
+pub(super) struct UnseenOut {
+    unseen: u64,
+    copy: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    made: Option<Box<RawValue>>,
+}
+
+impl UnseenOut {
+    pub(super) fn of(unseen: &Unseen) -> serde_json::Result<Self> {
+        Ok(Self {
+            unseen: unseen.number,
+            copy: unseen.copy,
+            made: match unseen.made {
+                Some(made) => Some(RawValue::from_string(fields::seconds(made))?),
+                None => None,
+            },
+        })
+    }
+}
+
+/// That line, to read.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct UnseenIn<'a> {
+    unseen: u64,
+    copy: u32,
+    #[serde(borrow, default)]
+    made: Option<&'a RawValue>,
+}
+
+impl UnseenIn<'_> {
+    /// What became of which copy.
+    ///
+    /// # Errors
+    /// What is wrong with which key, in a sentence without its end.
+    pub(super) fn unseen(self) -> Result<Unseen, String> {
+        if self.unseen == 0 {
+            return Err("unseen = 0: requests are counted from 1".to_owned());
+        }
+        Ok(Unseen {
+            number: self.unseen,
+            copy: self.copy,
+            made: match self.made {
+                Some(made) => Some(span("made", made)?),
+                None => None,
+            },
         })
     }
 }

@@ -11,6 +11,7 @@
 //! |---|---|
 //! | [`Record`] | one datagram, with its moment and the rules that touched it |
 //! | [`Change`] | one thing that control changed, with its moment |
+//! | [`Unseen`] | what became of a copy of a request that no datagram shows |
 //! | [`Witness`] | sees all of them, in the order in which they happened |
 //! | [`Writer`], [`Reader`] | records and changes as JSON, one a line, and back |
 //! | [`Pcapng`] | records as a capture that Wireshark opens |
@@ -29,13 +30,13 @@
 //! | `endpoints` | their names, in the order of the scenario |
 //! | `scenario` | the text of its file |
 //!
-//! Each further line is a [`Record`], or a [`Change`]. A record:
+//! Each further line is a [`Record`], a [`Change`] or an [`Unseen`]. A record:
 //!
 //! | key | value |
 //! |---|---|
-//! | `direction` | `"in"`: from the client, `"out"`: to it, or `"upstream"`: what the upstream server of an endpoint answered |
+//! | `direction` | `"in"`: from the client, `"out"`: to it, `"upstream"`: what the upstream server of an endpoint answered, or `"unsent"`: a reply that did not leave, as the kernel did not take it, too much was delayed already, or the run ended first |
 //! | `number` | of the request that it is, or belongs to; from 1 |
-//! | `at` | host time since the run began: seconds, to the nanosecond |
+//! | `at` | host time since the run began: seconds, to the nanosecond; of what is `"unsent"` when it should have left |
 //! | `made` | of a reply on a clock that the host's moves: when it was made, likewise; it may have been held back since |
 //! | `elapsed` | mock time since its start, likewise, and negative where control took time back: when it came, or was made |
 //! | `time` | mock time in RFC 3339: its start and `elapsed`, before any event bends it |
@@ -71,6 +72,15 @@
 //! | `rule` | of `fault add`: the keys of the rule, as in a scenario |
 //! | `name` | of `fault remove`: the name of the rule |
 //! | `name`, `seed`, `rate`, `endpoints`, `scenario` | of `load`: as in the first line; the numbers and moments behind it count anew, and the endpoints have these names |
+//!
+//! What became of a copy of a request, where a rule lost the reply to it or
+//! holds it back, so that no datagram shows it as it happens:
+//!
+//! | key | value |
+//! |---|---|
+//! | `unseen` | the first key: the number of the request |
+//! | `copy` | which of its copies, from 0: a rule may have doubled it on its way |
+//! | `made` | host time since the run began when a reply was made, in seconds; absent where the copy did not get to the server, as too much was delayed already or the run ended first |
 
 mod change;
 mod change_line;
@@ -87,6 +97,6 @@ pub use change::{Change, Control, Entry, Motion};
 pub use line::Opening;
 pub use pcapng::Pcapng;
 pub use reader::{Damage, DamagedTranscript, Reader};
-pub use record::{Direction, Record, Witness};
+pub use record::{Direction, Record, Unseen, Witness};
 pub use replay::{Comparison, Difference, Reply, compare};
 pub use writer::Writer;

@@ -116,6 +116,8 @@ impl<W: Write + Send> Witness for Pcapng<W> {
         let (from, to, flags) = match record.direction {
             Direction::In | Direction::Upstream => (record.peer, record.local, 1_u32),
             Direction::Out => (record.local, record.peer, 2),
+            // It never was on the wire.
+            Direction::Unsent => return,
         };
         // The format has no time before 1970.
         let nanos = u64::try_from((self.began + record.at).as_nanos()).unwrap_or(0);

@@ -2,7 +2,7 @@
 
 use super::change::{Control, Entry};
 use super::change_line::ChangeIn;
-use super::line::{FORMAT, LineIn, Opening, OpeningLine};
+use super::line::{FORMAT, LineIn, Opening, OpeningLine, UnseenIn};
 use serde::Deserialize;
 use std::io::{self, BufRead, Read};
 use thiserror::Error;
@@ -13,6 +13,8 @@ const MAX_LINE: usize = 4 << 20;
 
 /// How a line begins that says what control changed.
 const CHANGE: &[u8] = b"{\"control\"";
+/// How one begins that says what no datagram shows.
+const UNSEEN: &[u8] = b"{\"unseen\"";
 
 /// A transcript that cannot be read any further.
 #[derive(Debug, Error)]
@@ -116,6 +118,9 @@ impl<R: BufRead> Reader<R> {
         let entry = if self.line.starts_with(CHANGE) {
             let line: ChangeIn<'_> = json(&self.line)?;
             line.change(&self.endpoints).map(Entry::Change)
+        } else if self.line.starts_with(UNSEEN) {
+            let line: UnseenIn<'_> = json(&self.line)?;
+            line.unseen().map(Entry::Unseen)
         } else {
             let line: LineIn<'_> = json(&self.line)?;
             line.record(&self.endpoints).map(Entry::Datagram)

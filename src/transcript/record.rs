@@ -19,6 +19,9 @@ pub enum Direction {
     /// From the upstream server of the endpoint, which was asked in the place
     /// of a clock: what it answered, before any rule.
     Upstream,
+    /// To the client, and it did not leave: the kernel did not take it, too much
+    /// was delayed already, or the run ended first. Nobody was told it.
+    Unsent,
 }
 
 impl fmt::Display for Direction {
@@ -27,6 +30,7 @@ impl fmt::Display for Direction {
             Self::In => "in",
             Self::Out => "out",
             Self::Upstream => "upstream",
+            Self::Unsent => "unsent",
         })
     }
 }
@@ -35,7 +39,8 @@ impl fmt::Display for Direction {
 ///
 /// A request is recorded once, as it came from the client: copies that a rule
 /// makes of it on the way in are not. Each copy of a reply that leaves is one
-/// record; a reply that a rule lost is none. What an upstream server answers is
+/// record; a reply that a rule lost is none, and one that left all rules behind
+/// and could not be sent is [`Unsent`](Direction::Unsent). What an upstream server answers is
 /// recorded as it came, beside what leaves because of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
@@ -44,7 +49,8 @@ pub struct Record {
     /// Which request it is, or belongs to: all requests of a run are counted
     /// together, from 1, in the order in which they came.
     pub number: u64,
-    /// Host time since the run began, not negative: when it came, or left.
+    /// Host time since the run began, not negative: when it came, or left; of
+    /// one that was not sent when it should have left.
     pub at: Delta,
     /// Host time since the run began when the reply was made; it may have been
     /// held back since. `None` of a request, and where the host's clock does
@@ -74,6 +80,23 @@ pub struct Record {
     pub rules: Vec<Arc<str>>,
 }
 
+/// What became of a copy of a request where no datagram shows it as it happens:
+/// no reply to it left at once, as a rule lost it or held it back.
+///
+/// Without it the run could not be made again: the moment for which a reply is
+/// made moves the clock whether or not the reply leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unseen {
+    /// Which request it is.
+    pub number: u64,
+    /// Which of its copies, from 0.
+    pub copy: u32,
+    /// Host time since the run began when a reply to it was made; `None` where
+    /// it did not get to the server: too much was delayed already, or the run
+    /// ended first.
+    pub made: Option<Delta>,
+}
+
 /// Sees every datagram of a run, and what control changes between them.
 ///
 /// Called in the order in which things happened, from one thread at a time, on
@@ -85,6 +108,9 @@ pub trait Witness: Send {
 
     /// Control changed something between two datagrams.
     fn changed(&mut self, _change: &Change) {}
+
+    /// Something became of a copy of a request that no datagram shows.
+    fn unseen(&mut self, _unseen: &Unseen) {}
 }
 
 impl<W: Witness + ?Sized> Witness for Box<W> {
@@ -94,5 +120,9 @@ impl<W: Witness + ?Sized> Witness for Box<W> {
 
     fn changed(&mut self, change: &Change) {
         (**self).changed(change);
+    }
+
+    fn unseen(&mut self, unseen: &Unseen) {
+        (**self).unseen(unseen);
     }
 }

@@ -73,8 +73,9 @@ pub enum Difference {
 /// it gives, in the order in which they leave, with those that follow in the
 /// transcript under the same number.
 ///
-/// A reply that would leave only after the last datagram of the transcript may
-/// be absent from it: the run was over.
+/// A reply that was not sent has to come out the same too, and is not counted.
+/// One that would leave only after the last datagram of the transcript may be
+/// absent from it: the run was over.
 ///
 /// # Errors
 /// The first among the `records`.
@@ -91,7 +92,9 @@ pub fn compare<E>(
     let mut latest = Delta::ZERO;
     for record in records {
         let record = record?;
-        latest = latest.max(record.at);
+        if record.direction != Direction::Unsent {
+            latest = latest.max(record.at);
+        }
         let difference = match record.direction {
             Direction::In => {
                 comparison.requests += 1;
@@ -111,6 +114,13 @@ pub fn compare<E>(
                     comparison.replies += u64::from(difference.is_none());
                     difference
                 }
+            },
+            Direction::Unsent => match waiting.take(&record) {
+                None => Some(Difference::Missing {
+                    number: record.number,
+                    expected: record.octets,
+                }),
+                Some(reply) => compare_octets(record, reply.octets),
             },
         };
         if difference.is_some() {
@@ -148,6 +158,20 @@ impl Waiting {
             self.replies.remove(&number);
         }
         Some(reply)
+    }
+
+    /// The reply of this record, which did not leave and so has no place in their
+    /// order; where none is the same, the next.
+    fn take(&mut self, record: &Record) -> Option<Reply> {
+        let replies = self.replies.get_mut(&record.number)?;
+        let is_same = |reply: &Reply| reply.octets == record.octets;
+        match replies.iter().position(is_same) {
+            None | Some(0) => self.next(record.number),
+            Some(place) => {
+                self.count -= 1;
+                replies.remove(place)
+            }
+        }
     }
 
     /// The first reply that `is` overdue: the transcript should have shown it.

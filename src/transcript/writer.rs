@@ -2,8 +2,8 @@
 
 use super::change::{Change, Control};
 use super::change_line::ChangeOut;
-use super::line::{LineOut, Opening, OpeningLine};
-use super::record::{Record, Witness};
+use super::line::{LineOut, Opening, OpeningLine, UnseenOut};
+use super::record::{Record, Unseen, Witness};
 use super::sink::Sink;
 use serde::Serialize;
 use std::io::{self, Write};
@@ -91,5 +91,9 @@ impl<W: Write + Send> Witness for Writer<W> {
         if let Control::Load(opening) = &change.what {
             self.endpoints.clone_from(&opening.endpoints);
         }
+    }
+
+    fn unseen(&mut self, unseen: &Unseen) {
+        put(&mut self.sink, &mut self.line, UnseenOut::of(unseen));
     }
 }

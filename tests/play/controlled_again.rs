@@ -13,6 +13,7 @@ use timeball::api::{Delta, Timestamp};
 use timeball::faults::Rule;
 use timeball::play::replay::{ReplayError, Replayed, replay};
 use timeball::play::{Play, Stage, StageHandle};
+use timeball::scenario::Scenario;
 use timeball::transcript::{Control, Direction, Entry, Motion, Opening, Reader, Writer};
 
 /// Moved by hand; two clocks, events by time and by number, chance.
@@ -76,15 +77,19 @@ impl Transcript {
 
 /// What stands in the transcript of `toml` behind the first line, when `test`
 /// has driven it.
-fn driven(toml: &str, test: impl FnOnce(&Stage)) -> Vec<Entry> {
-    let scenario = scenario(toml);
+pub(super) fn driven(toml: &str, test: impl FnOnce(&Stage)) -> Vec<Entry> {
+    driven_in(scenario(toml), test)
+}
+
+/// The same of a scenario.
+pub(super) fn driven_in(scenario: Scenario, test: impl FnOnce(&Stage)) -> Vec<Entry> {
     let names = scenario.endpoints.iter().map(|it| it.name.clone());
     let opening = Opening::new("it", scenario.seed, names.collect(), &scenario.text);
     let transcript = Transcript::default();
     let writer = Writer::new(transcript.clone(), &opening).unwrap();
     let stage = Play::new(scenario).witness(writer).start().unwrap();
     test(&stage);
-    drop(stage);
+    let _ = stage.finish();
     transcript.entries()
 }
 
@@ -93,7 +98,7 @@ fn replayed(toml: &str, entries: &[Entry]) -> Replayed {
 }
 
 #[track_caller]
-fn assert_clean(toml: &str, entries: &[Entry]) {
+pub(super) fn assert_clean(toml: &str, entries: &[Entry]) {
     let replayed = replayed(toml, entries);
     if let Some(difference) = replayed.difference {
         panic!("{difference}");

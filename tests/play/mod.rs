@@ -11,6 +11,7 @@ mod outputs;
 mod plot;
 mod replay;
 mod sockets;
+mod unseen_again;
 mod upstream;
 mod virtual_time;
 

@@ -7,7 +7,9 @@ use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr};
 use timeball::api::{Delta, NtpTimestamp, Timestamp};
 use timeball::protocol::ProtocolName;
-use timeball::transcript::{DamagedTranscript, Direction, Entry, Reader, Record, Witness, Writer};
+use timeball::transcript::{
+    DamagedTranscript, Direction, Entry, Opening, Reader, Record, Unseen, Witness, Writer,
+};
 
 #[test]
 fn the_first_line_tells_what_was_run() {
@@ -324,4 +326,32 @@ fn a_full_disk_is_told_at_the_end_and_nothing_is_written_after_it() {
         written: 0,
     };
     assert!(Writer::new(no_room, &opening()).is_err());
+}
+
+#[test]
+fn what_no_datagram_shows_is_read_as_it_was_written() {
+    let opening = Opening::new("it", 1, vec!["ntp".to_owned()], "");
+    let mut writer = Writer::new(Vec::new(), &opening).unwrap();
+    let all = [Some(Delta::from_nanos(2_004_512_345)), None].map(|made| Unseen {
+        number: 3,
+        copy: 1,
+        made,
+    });
+    for unseen in &all {
+        writer.unseen(unseen);
+    }
+    let text = String::from_utf8(writer.finish().unwrap()).unwrap();
+    let lines: Vec<&str> = text.lines().skip(1).collect();
+    assert_eq!(
+        lines,
+        [
+            "{\"unseen\":3,\"copy\":1,\"made\":2.004512345}",
+            "{\"unseen\":3,\"copy\":1}",
+        ]
+    );
+    let read: Vec<Entry> = Reader::new(text.as_bytes())
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
+    assert_eq!(read, all.map(Entry::Unseen));
 }

@@ -48,7 +48,8 @@ class Record:
 
     direction: str
     """``in``: what the client sent; ``out``: what left for it, after all rules;
-    ``upstream``: what the upstream server of the endpoint answered, before them."""
+    ``upstream``: what the upstream server of the endpoint answered, before them;
+    ``unsent``: a reply that did not leave, because it could not or the run was over."""
     number: int
     """Which request it is, or answers; counted from 1 over all endpoints."""
     at: float
@@ -183,7 +184,7 @@ class Run:
         lines = self.transcript.read_text(encoding="utf-8").split("\n")
         # The first says what was run; the last is empty, or not yet whole.
         entries = (json.loads(line) for line in lines[1:-1])
-        return tuple(_record(entry) for entry in entries if "control" not in entry)
+        return tuple(_record(entry) for entry in entries if "direction" in entry)
 
     def wait_for_requests(self, count: int, timeout: Optional[float] = None) -> None:
         """Waits until so many requests have come; ``TimeoutError`` after ``timeout``

@@ -10,7 +10,7 @@ use timeball::expect::Verdict;
 use timeball::host::this_host;
 use timeball::play::{Play, Status};
 use timeball::scenario::Scenario;
-use timeball::transcript::{Change, Opening, Pcapng, Record, Witness, Writer};
+use timeball::transcript::{Change, Opening, Pcapng, Record, Unseen, Witness, Writer};
 use tracing::error;
 
 /// The files that a run writes: opened before anything is bound.
@@ -106,6 +106,10 @@ impl<W: Written> Witness for Shared<W> {
 
     fn changed(&mut self, change: &Change) {
         self.look(|witness| witness.changed(change));
+    }
+
+    fn unseen(&mut self, unseen: &Unseen) {
+        self.look(|witness| witness.unseen(unseen));
     }
 }
 

@@ -1,0 +1,184 @@
+//! A run made again in which not every reply left: lost, late, not to be sent,
+//! or cut off by the end.
+
+use super::controlled_again::{assert_clean, driven, driven_in};
+use crate::support::{client_of, ntp_request, wait_for};
+use std::io::ErrorKind;
+use std::net::UdpSocket;
+use std::thread;
+use std::time::Duration;
+use timeball::api::Delta;
+use timeball::play::Stage;
+use timeball::play::replay::replay;
+use timeball::scenario::{BuiltIn, library};
+use timeball::transcript::{Direction, Entry, Unseen};
+
+/// Asks `count` times, each time when the request before has been taken up.
+fn asks(stage: &Stage, count: u64) {
+    let client = client_of(stage.address(0));
+    for number in 1..=count {
+        let request = ntp_request(number);
+        client.send_to(&request, stage.address(0)).unwrap();
+        wait_for("the request", || {
+            (stage.handle().status().requests == number).then_some(())
+        });
+    }
+}
+
+/// Until this endpoint has answered so many requests, whoever gets to know it.
+fn answered(stage: &Stage, count: u64) {
+    wait_for("the answer", || {
+        (stage.handle().status().endpoints[0].served == count).then_some(())
+    });
+}
+
+fn directions(entries: &[Entry], direction: Direction) -> Vec<u64> {
+    let records = entries.iter().filter_map(Entry::datagram);
+    let chosen = records.filter(|it| it.direction == direction);
+    chosen.map(|it| it.number).collect()
+}
+
+#[test]
+fn a_clock_starts_at_the_same_moment_though_the_first_reply_does_not_leave() {
+    for first in [
+        "lose = { reply = 1 }",
+        "delay = { reply = '1h' }",
+        "hold = 'next-reply'",
+    ] {
+        let toml = format!(
+            "time = {{ base = 'wall', rate = 1000, starts = 'first-request' }}
+             [[rules]]
+             request = 1
+             {first}"
+        );
+        let entries = driven(&toml, |stage| {
+            asks(stage, 3);
+            answered(stage, 3);
+        });
+        let unseen = entries.iter().find_map(|entry| match entry {
+            Entry::Unseen(unseen) => Some(*unseen),
+            _ => None,
+        });
+        assert!(
+            matches!(unseen, Some(Unseen { number: 1, copy: 0, made: Some(made) }) if made > Delta::ZERO),
+            "{unseen:?}"
+        );
+        assert_clean(&toml, &entries);
+    }
+}
+
+#[test]
+fn an_event_that_a_lost_reply_brings_about_happens_at_the_same_moment() {
+    let toml = "
+        time = { base = 'wall', starts = 'start' }
+        [[clock.events]]
+        request = 2
+        rate = 100000
+        [[rules]]
+        request = 2
+        lose = { reply = 1 }
+    ";
+    let entries = driven(toml, |stage| {
+        asks(stage, 5);
+        answered(stage, 5);
+    });
+    assert_eq!(directions(&entries, Direction::Out), [1, 3, 4, 5]);
+    assert_clean(toml, &entries);
+}
+
+#[test]
+fn a_reply_that_cannot_be_sent_is_written_down_and_comes_out_again() {
+    for base in [
+        "base = 'manual'",
+        "base = 'wall', rate = 1000, starts = 'first-request'",
+    ] {
+        // An address that this host does not have (RFC 5737).
+        let toml = format!(
+            "time = {{ {base} }}
+             [[rules]]
+             request = {{ to = 2 }}
+             reply_from = '192.0.2.1'"
+        );
+        let entries = driven(&toml, |stage| {
+            asks(stage, 5);
+            answered(stage, 5);
+            assert_eq!(stage.handle().status().not_sent, 2);
+        });
+        assert_eq!(directions(&entries, Direction::Unsent), [1, 2]);
+        assert_eq!(directions(&entries, Direction::Out), [3, 4, 5]);
+        assert_clean(&toml, &entries);
+    }
+}
+
+#[test]
+fn replies_that_wait_when_the_run_is_stopped_are_written_down_as_not_sent() {
+    let toml = "
+        time = { base = 'wall', starts = 'first-request' }
+        [[rules]]
+        duplicate = { request = 1 }
+        delay = { request = { exponential = { mean = '1ms' } }, reply = '1ms' }
+    ";
+    for _ in 0..20 {
+        // Stopped while some wait to reach the server and others to leave it.
+        let entries = driven(toml, |stage| asks(stage, 20));
+        assert_clean(toml, &entries);
+    }
+
+    let toml = "time.base = 'manual'\nrules = [{ delay = { reply = '1h' } }]";
+    let mut entries = driven(toml, |stage| {
+        asks(stage, 2);
+        answered(stage, 2);
+    });
+    assert_eq!(directions(&entries, Direction::Unsent), [1, 2]);
+    assert_clean(toml, &entries);
+    let Some(Entry::Datagram(last)) = entries.last_mut() else {
+        panic!("the last is the one that waited longest");
+    };
+    last.octets[1] ^= 1;
+    let made = super::scenario(toml);
+    let compared = replay(&made, entries).unwrap();
+    assert_eq!(compared.difference.expect("it differs").number(), 2);
+}
+
+/// What comes to `client`, or nothing: many a scenario loses its replies.
+fn await_reply(client: &UdpSocket) {
+    match client.recv_from(&mut [0; 2048]) {
+        Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+        received => drop(received.unwrap()),
+    }
+}
+
+/// Plays a built-in scenario on sockets, with a few requests at each endpoint.
+fn played(built_in: &BuiltIn) {
+    let scenario = built_in.scenario().unwrap();
+    let entries = driven_in(scenario.clone(), |stage| {
+        for _ in 0..5 {
+            for (index, endpoint) in scenario.endpoints.iter().enumerate() {
+                if endpoint.closed {
+                    continue;
+                }
+                let client = client_of(stage.address(index));
+                let patience = Duration::from_millis(20);
+                client.set_read_timeout(Some(patience)).unwrap();
+                client
+                    .send_to(&ntp_request(1), stage.address(index))
+                    .unwrap();
+                await_reply(&client);
+            }
+        }
+    });
+    let compared = replay(&scenario, entries).unwrap();
+    if let Some(difference) = compared.difference {
+        panic!("{}: {difference}", built_in.name);
+    }
+}
+
+#[test]
+fn every_built_in_scenario_on_sockets_comes_out_the_same() {
+    let all = library();
+    thread::scope(|scope| {
+        for some in all.chunks(all.len().div_ceil(4)) {
+            scope.spawn(move || some.iter().for_each(played));
+        }
+    });
+}
