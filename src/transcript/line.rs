@@ -303,7 +303,31 @@ fn seconds(number: &RawValue) -> Option<Delta> {
     let text = number.get();
     // A text may have a unit, which a number has not.
     let is_number = text.ends_with(|last: char| last.is_ascii_digit());
-    parse_duration(text).ok().filter(|_| is_number)
+    let plain = match text.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) if is_number => &*without_exponent(mantissa, exponent)?,
+        _ => text,
+    };
+    parse_duration(plain).ok().filter(|_| is_number)
+}
+
+/// The number `mantissa` times ten to the power of `exponent`, written out:
+/// `1e-06` is how other programs write what was read as 0.000001000. `None` for
+/// one that is not a span or finer than a nanosecond.
+fn without_exponent(mantissa: &str, exponent: &str) -> Option<String> {
+    const MOST: usize = 32;
+    let exponent: isize = exponent.parse().ok()?;
+    let (sign, digits) = match mantissa.strip_prefix('-') {
+        Some(digits) => ("-", digits),
+        None => ("", mantissa),
+    };
+    let (whole, decimals) = digits.split_once('.').unwrap_or((digits, ""));
+    if exponent.unsigned_abs() > MOST || whole.len() + decimals.len() > MOST {
+        return None;
+    }
+    let all = format!("{:0>MOST$}{whole}{decimals}{:0<MOST$}", "", "");
+    let point = (MOST + whole.len()).checked_add_signed(exponent)?;
+    let (before, behind) = all.split_at_checked(point)?;
+    Some(format!("{sign}{before}.{}0", behind.trim_end_matches('0')))
 }
 
 /// The point of time of the key `time`.

@@ -329,6 +329,36 @@ fn a_full_disk_is_told_at_the_end_and_nothing_is_written_after_it() {
 }
 
 #[test]
+fn numbers_with_exponents_are_read_as_other_programs_write_them() {
+    let text = transcript([&request()]);
+    let read = |at: &str, elapsed: &str| {
+        let (head, tail) = text.split_once("\"at\":").unwrap();
+        let (_, tail) = tail.split_once(",\"elapsed\":").unwrap();
+        let (_, tail) = tail.split_once(',').unwrap();
+        let text = format!("{head}\"at\":{at},\"elapsed\":{elapsed},{tail}");
+        let mut reader = Reader::new(text.as_bytes()).unwrap();
+        let entry = reader.next().unwrap();
+        entry.map(|it| {
+            let record = it.datagram().expect("it is a datagram");
+            (record.at.as_nanos(), record.elapsed.as_nanos())
+        })
+    };
+    assert_eq!(read("1e-06", "-1.5e-6").unwrap(), (1_000, -1_500));
+    assert_eq!(
+        read("1.25E2", "-0.097").unwrap(),
+        (125_000_000_000, -97_000_000)
+    );
+    assert_eq!(read("0e0", "1e+9").unwrap(), (0, 1_000_000_000_000_000_000));
+    for wrong in ["1e-10", "1e10", "1e999999999", "-1e-6"] {
+        let error = read(wrong, "0").unwrap_err().to_string();
+        assert!(
+            error.contains(&format!("at = {wrong}: not a number")),
+            "{error}"
+        );
+    }
+}
+
+#[test]
 fn what_no_datagram_shows_is_read_as_it_was_written() {
     let opening = Opening::new("it", 1, vec!["ntp".to_owned()], "");
     let mut writer = Writer::new(Vec::new(), &opening).unwrap();
