@@ -1,6 +1,6 @@
 //! Interleaved replies, right and wrong. RFC 9769.
 
-use super::content::Content;
+use super::content::{Content, header_of};
 use super::stamp::shifted;
 use crate::api::{Delta, NtpTimestamp};
 use crate::protocol::ntp::Header;
@@ -10,7 +10,11 @@ use serde::{Deserialize, Serialize};
 /// timestamp is the request's receive timestamp, and the transmit timestamp
 /// that of the reply before.
 ///
-/// Nothing changes in the first reply to a client, which has none before it.
+/// The first reply to a client, which has none before it, and a basic one stay
+/// as they are, but for a transmit timestamp that is the receive timestamp, as a
+/// clock that stands writes it: it becomes one unit later. A server that supports
+/// the interleaved mode must not send two that are the same, as a basic request
+/// could not be told from an interleaved one then. RFC 9769 section 2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Interleaved {
@@ -51,9 +55,14 @@ pub enum InterleavedReply {
 }
 
 impl Interleaved {
-    /// Makes the reply an interleaved one, where it is to be; `false` where
-    /// nothing changes.
+    /// Makes the reply an interleaved one, where it is to be, and its timestamps
+    /// two; `false` where nothing changes.
     pub(super) fn apply(&self, content: &mut Content<'_>) -> bool {
+        let is_interleaved = self.interleave(content);
+        tell_apart(content) || is_interleaved
+    }
+
+    fn interleave(&self, content: &mut Content<'_>) -> bool {
         let (Some(request), Some((honest, sent))) = (content.request, content.previous_headers())
         else {
             return false;
@@ -74,12 +83,26 @@ impl Interleaved {
     }
 }
 
-/// Whether a request asks for an interleaved reply, after this one was sent.
-/// RFC 9769 section 2.
+/// Has a transmit timestamp that is the receive timestamp one unit later.
+fn tell_apart(content: &mut Content<'_>) -> bool {
+    let Some(header) = header_of(&content.octets) else {
+        return false;
+    };
+    let transmit = header.transmit_timestamp;
+    header.receive_timestamp == transmit
+        && content.edit_header(|header| {
+            header.transmit_timestamp = NtpTimestamp::from_bits(transmit.to_bits().wrapping_add(1));
+        })
+}
+
+/// Whether a request asks for an interleaved reply, after this one was sent;
+/// what was sent with two timestamps that are the same, before there was a rule,
+/// is followed by a basic request. RFC 9769 section 2.
 fn asks(request: &Header, sent: &Header) -> bool {
     request.version == 4
         && !request.origin_timestamp.is_zero()
         && request.origin_timestamp == sent.receive_timestamp
+        && sent.receive_timestamp != sent.transmit_timestamp
         && request.receive_timestamp != request.transmit_timestamp
 }
 

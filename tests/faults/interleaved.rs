@@ -103,3 +103,49 @@ fn what_asks_for_an_interleaved_reply_is_what_rfc_9769_says() {
         assert_eq!(header(&departures[0].octets), honest(&asked, 2));
     }
 }
+
+/// What a clock that stands answers.
+fn standing(asked: &Header, number: u64) -> Header {
+    let honest = honest(asked, number);
+    Header {
+        transmit_timestamp: honest.receive_timestamp,
+        ..honest
+    }
+}
+
+/// What RFC 5905 has a client ask next, which knows no interleaved mode.
+fn basic_request(number: u64, previous: &Header) -> Header {
+    Header {
+        origin_timestamp: previous.transmit_timestamp,
+        receive_timestamp: bits(0x3333_0000_0000_0000 + number),
+        ..request(number)
+    }
+}
+
+#[test]
+fn a_basic_client_of_a_clock_that_stands_is_not_taken_for_an_interleaved_one() {
+    let mut run = Run::of("interleaved = {}");
+    let mut asked = request(1);
+    for number in 1..=4 {
+        let answer = standing(&asked, number);
+        let departures = run.exchange_octets(A, client(), &asked.encode(), &answer.encode());
+        let reply = header(&departures[0].octets);
+        let later = answer.transmit_timestamp.to_bits() + 1;
+        let expected = Header {
+            transmit_timestamp: bits(later),
+            ..answer
+        };
+        assert_eq!(reply, expected, "the reply to request {number}");
+        asked = basic_request(number + 1, &reply);
+    }
+}
+
+#[test]
+fn nor_is_it_when_the_rule_begins_behind_such_a_reply() {
+    let mut run = Run::of("request = { from = 2 }\ninterleaved = {}");
+    let first = standing(&request(1), 1);
+    run.exchange_octets(A, client(), &request(1).encode(), &first.encode());
+    let asked = basic_request(2, &first);
+    let departures = run.exchange_of(A, client(), &asked);
+    assert_eq!(header(&departures[0].octets), honest(&asked, 1));
+}
