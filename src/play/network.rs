@@ -49,7 +49,7 @@ struct Held {
 enum What {
     /// A copy of a request reaches this endpoint.
     Arrives(usize),
-    Leaves(Leaving),
+    Leaves(Box<Leaving>),
 }
 
 /// What there is for a transport to do.
@@ -163,7 +163,7 @@ impl Network {
                 && epoch == state.epoch
             {
                 state.delayed -= 1;
-                state.run.show_unsent(datagram);
+                state.run.show_unsent(*datagram);
             }
         }
         state.abandon();
@@ -301,7 +301,7 @@ impl Network {
             };
             let (due, len) = (at(copy.arrival), asked.octets.len());
             let what = What::Arrives(endpoint);
-            if delay == Delta::ZERO || self.delay(&mut state, due, len, what).is_ok() {
+            if delay == Delta::ZERO || self.delay(&state, due, len, what).is_ok() {
                 state.coming.put(due, Coming::Copy(copy));
             } else {
                 state.run.never_served(&copy.asked, number);
@@ -359,8 +359,8 @@ impl Network {
         for datagram in leaving {
             if datagram.record.at > moment {
                 let (due, len) = (datagram.record.at, datagram.record.octets.len());
-                match self.delay(state, due, len, What::Leaves(datagram)) {
-                    Err(What::Leaves(datagram)) => state.give_up(datagram, TOO_MUCH),
+                match self.delay(state, due, len, What::Leaves(Box::new(datagram))) {
+                    Err(What::Leaves(datagram)) => state.give_up(*datagram, TOO_MUCH),
                     _ => state.delayed += 1,
                 }
             } else {
@@ -393,11 +393,11 @@ impl Network {
             What::Arrives(endpoint) => self.wakers[endpoint].wake(),
             What::Leaves(datagram) if state.is_over => {
                 state.delayed -= 1;
-                state.run.show_unsent(datagram);
+                state.run.show_unsent(*datagram);
             }
             What::Leaves(datagram) => {
                 state.delayed -= 1;
-                state.send(datagram);
+                state.send(*datagram);
                 self.end_if_done(state);
             }
         }
