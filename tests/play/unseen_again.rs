@@ -92,12 +92,12 @@ fn a_reply_that_cannot_be_sent_is_written_down_and_comes_out_again() {
         "base = 'manual'",
         "base = 'wall', rate = 1000, starts = 'first-request'",
     ] {
-        // An address that this host does not have (RFC 5737).
+        // An address that hosts hardly have: private, or the fence would refuse it.
         let toml = format!(
             "time = {{ {base} }}
              [[rules]]
              request = {{ to = 2 }}
-             reply_from = '192.0.2.1'"
+             reply_from = '10.255.255.254'"
         );
         let entries = driven(&toml, |stage| {
             asks(stage, 5);
