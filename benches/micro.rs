@@ -10,9 +10,14 @@ use divan::{Bencher, black_box};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use timeball::admission::Admission;
+use timeball::admission::ceiling::Ceiling;
+use timeball::admission::limiter::{Limiter, Rate};
+use timeball::admission::networks::{Networks, PRIVATE};
+use timeball::admission::{Admission, Gate, Limits, OnDeny, OnRate, Share};
 use timeball::api::conformance::exchange_at;
-use timeball::api::{Datagram, Delta, HostClock, NtpTimestamp, Protocol, Source, Timestamp};
+use timeball::api::{
+    Datagram, Delta, HostClock, Monotonic, NtpTimestamp, Protocol, Source, Timestamp,
+};
 use timeball::host::{OsClock, this_host};
 use timeball::protocol::calendar::CalendarFormat;
 use timeball::protocol::daytime::{Daytime, DaytimeFormat};
@@ -107,11 +112,36 @@ fn source_read(bencher: Bencher<'_, '_>, kind: &str) {
     bencher.bench_local(|| source.time.read(black_box(now)));
 }
 
-#[divan::bench]
-fn admission(bencher: Bencher<'_, '_>) {
-    let admission = Admission::for_any_datagram(&[8089, 8013, 8037, 8123]);
-    let peer = SocketAddr::from(([192, 0, 2, 1], 40_000));
-    bencher.bench_local(|| admission.admit(black_box(peer)));
+/// What a listener asks of every request, by its port alone, with the lists, and
+/// with the table of clients too, each request from another of a million.
+#[divan::bench(args = ["ports", "lists", "clients"])]
+fn admission(bencher: Bencher<'_, '_>, asked: &str) {
+    let mut admission = Admission::for_checked_requests();
+    let own: Vec<_> = PRIVATE.iter().map(|net| net.parse().unwrap()).collect();
+    let limits = || Limits {
+        limiter: Limiter::new(Rate::default(), 65_536, (1, 2)),
+        on_rate: OnRate {
+            leak: Share::of_millionths(250_000),
+            kiss: Share::of_millionths(250_000),
+            poll: 3,
+            spares_loopback: true,
+        },
+        ceiling: Ceiling::new(10_000),
+    };
+    if asked != "ports" {
+        admission = admission.with_gate(Gate {
+            networks: Arc::new(Networks::new(&own, &[])),
+            on_deny: OnDeny::Silent,
+            limits: (asked == "clients").then(limits).map(Arc::new),
+        });
+    }
+    let (mut client, mut now) = (0_u32, Monotonic::from_nanos(1 << 40));
+    bencher.bench_local(|| {
+        client = client.wrapping_add(7_919) % 1_000_000;
+        now = now + Delta::from_nanos(1_000);
+        let peer = SocketAddr::from(((0x0a00_0000_u32 | client).to_be_bytes(), 40_000));
+        admission.admit(black_box(peer), now, || client)
+    });
 }
 
 #[divan::bench]
@@ -150,7 +180,7 @@ fn batch_of_64_through_the_actors(bencher: Bencher<'_, '_>) {
         .start()
         .unwrap_or_else(|error| panic!("{error}"));
     let request = ntp_request();
-    let peer = SocketAddr::from(([192, 0, 2, 1], 40_000));
+    let peer = SocketAddr::from(([127, 0, 0, 1], 40_000));
     bencher.bench_local(|| {
         for _ in 0..64 {
             network.ask(peer, &request, None);

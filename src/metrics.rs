@@ -1,6 +1,6 @@
 //! Counters: one line counts what came of a datagram.
 
-use crate::api::{DropReason, Outcome};
+use crate::api::{DropReason, Kiss, Outcome};
 use crate::transport::SendReport;
 use crate::transport::udp::DropMeter;
 use std::fmt;
@@ -14,6 +14,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub struct Counters {
     received: AtomicU64,
     replied: AtomicU64,
+    kissed_rate: AtomicU64,
+    kissed_deny: AtomicU64,
     dropped: [AtomicU64; DropReason::COUNT],
     send_failed: AtomicU64,
     receive_errors: AtomicU64,
@@ -34,6 +36,14 @@ impl Counters {
         add(&self.received, 1);
         if let Outcome::Drop(reason) = outcome {
             add(&self.dropped[reason.index()], 1);
+        }
+    }
+
+    /// Counts a reply that gives no time but asks its client to stay away.
+    pub fn record_kiss(&self, kiss: Kiss) {
+        match kiss {
+            Kiss::Rate { .. } => add(&self.kissed_rate, 1),
+            Kiss::Deny => add(&self.kissed_deny, 1),
         }
     }
 
@@ -58,6 +68,8 @@ impl Counters {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         totals.received += read(&self.received);
         totals.replied += read(&self.replied);
+        totals.kissed_rate += read(&self.kissed_rate);
+        totals.kissed_deny += read(&self.kissed_deny);
         for (total, counter) in totals.dropped.iter_mut().zip(&self.dropped) {
             *total += read(counter);
         }
@@ -116,8 +128,12 @@ fn ahead(now: u32, counted: u64) -> u64 {
 pub struct Totals {
     /// Datagrams that reached the server.
     pub received: u64,
-    /// Replies that the kernel took.
+    /// Replies that the kernel took, kisses among them.
     pub replied: u64,
+    /// Replies that asked a client to ask less often (RATE).
+    pub kissed_rate: u64,
+    /// Replies that asked a client to ask no more (DENY).
+    pub kissed_deny: u64,
     /// Datagrams without a reply, by [`DropReason::index`].
     pub dropped: [u64; DropReason::COUNT],
     /// Replies that the kernel did not take.
@@ -140,6 +156,8 @@ impl std::ops::AddAssign for Totals {
     fn add_assign(&mut self, other: Self) {
         self.received += other.received;
         self.replied += other.replied;
+        self.kissed_rate += other.kissed_rate;
+        self.kissed_deny += other.kissed_deny;
         for (total, count) in self.dropped.iter_mut().zip(other.dropped) {
             *total += count;
         }
@@ -164,6 +182,8 @@ impl fmt::Display for Totals {
             }
         }
         for (name, count) in [
+            ("kissed_rate", self.kissed_rate),
+            ("kissed_deny", self.kissed_deny),
             ("send_failed", self.send_failed),
             ("receive_errors", self.receive_errors),
             ("kernel_drops", self.kernel_drops),

@@ -4,13 +4,13 @@
 //! The responder actor calls it; so do simulations, fuzzers and benchmarks, in
 //! virtual time.
 
-use crate::admission::Admission;
+use crate::admission::{Admission, Verdict};
 use crate::api::{
-    Datagram, Delta, DropReason, Exchange, HostInstant, Outcome, Protocol, Source, Timestamp,
+    Datagram, Delta, DropReason, Exchange, HostInstant, Kiss, Outcome, Protocol, Source, Timestamp,
     Unavailable,
 };
-use rand::Rng;
 use rand::rngs::SmallRng;
+use rand::{Rng, SeedableRng};
 use std::sync::Arc;
 
 /// What came of one datagram, and the time that was given.
@@ -18,6 +18,8 @@ use std::sync::Arc;
 pub struct Served {
     /// The reply, or why there is none.
     pub outcome: Outcome,
+    /// What the reply asks the client for, if it gives no time but a kiss.
+    pub kiss: Option<Kiss>,
     /// The time that the reply tells; the epoch where there is none.
     pub time: Timestamp,
 }
@@ -26,6 +28,7 @@ impl From<DropReason> for Served {
     fn from(reason: DropReason) -> Self {
         Self {
             outcome: Outcome::Drop(reason),
+            kiss: None,
             time: Timestamp::UNIX_EPOCH,
         }
     }
@@ -40,6 +43,8 @@ pub struct Service {
     max_queue_delay: Option<Delta>,
     /// `None` under test time, where every bit is decided.
     entropy: Option<SmallRng>,
+    /// What decides who is answered by chance.
+    chance: SmallRng,
 }
 
 impl Service {
@@ -47,12 +52,14 @@ impl Service {
     #[must_use]
     pub fn new(protocol: Arc<dyn Protocol>, source: Source, admission: Admission) -> Self {
         let entropy = (!source.test_time).then(rand::make_rng);
+        let chance = chance(&source);
         Self {
             protocol,
             source,
             admission,
             max_queue_delay: None,
             entropy,
+            chance,
         }
     }
 
@@ -62,6 +69,7 @@ impl Service {
     pub fn another(&self) -> Self {
         Self {
             entropy: self.entropy.as_ref().map(|_| rand::make_rng()),
+            chance: chance(&self.source),
             ..self.clone()
         }
     }
@@ -115,7 +123,12 @@ impl Service {
         head_start: Delta,
         reply: &mut [u8],
     ) -> Result<Served, DropReason> {
-        self.admission.admit(datagram.peer)?;
+        let bits = || self.chance.next_u32();
+        let kiss = match self.admission.admit(datagram.peer, now.monotonic, bits) {
+            Verdict::Answer => None,
+            Verdict::Kiss(kiss, reason) => Some((kiss, reason)),
+            Verdict::Drop(reason) => return Err(reason),
+        };
         if datagram.is_truncated && !self.protocol.ignores_payload() {
             return Err(DropReason::Truncated);
         }
@@ -153,7 +166,13 @@ impl Service {
             peer: datagram.peer,
         };
         let room = reply.len();
-        let outcome = self.protocol.respond(datagram.payload, &exchange, reply);
+        let protocol = &self.protocol;
+        let outcome = match kiss {
+            None => protocol.respond(datagram.payload, &exchange, reply),
+            Some((kiss, reason)) => protocol
+                .refuse(kiss, datagram.payload, &exchange, reply)
+                .map_or(Outcome::Drop(reason), |len| Outcome::Reply { len }),
+        };
         if let Outcome::Reply { len } = outcome {
             if len > room {
                 return Err(DropReason::ReplyTooLong);
@@ -162,8 +181,20 @@ impl Service {
         }
         Ok(Served {
             outcome,
+            kiss: kiss
+                .filter(|_| matches!(outcome, Outcome::Reply { .. }))
+                .map(|(kiss, _)| kiss),
             time: transmit.time,
         })
+    }
+}
+
+/// Random bits by which chance decides; the same in each run under test time.
+fn chance(source: &Source) -> SmallRng {
+    if source.test_time {
+        SmallRng::seed_from_u64(0)
+    } else {
+        rand::make_rng()
     }
 }
 

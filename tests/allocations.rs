@@ -4,10 +4,11 @@
 //! A test target of its own, as the counting allocator is the whole process's.
 
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use timeball::api::Delta;
+use timeball::admission::limiter::{Limiter, Rate};
+use timeball::api::{Delta, Monotonic};
 use timeball::client::Question;
 use timeball::load::{Pace, Plan, Watch, run};
 use timeball::{Server, Settings};
@@ -114,6 +115,19 @@ fn the_load_generator(target: SocketAddr) -> u64 {
     allocated(40_000).abs_diff(few)
 }
 
+/// How many allocations ten million clients cause in the table of clients, most
+/// of whom it has no room for.
+fn a_flood_of_clients() -> u64 {
+    let limiter = Limiter::new(Rate::default(), 65_536, (1, 2));
+    let before = ALLOCATIONS.load(Ordering::Relaxed);
+    for client in 0..10_000_000_u32 {
+        let now = Monotonic::from_nanos(i64::from(client) * 100);
+        let spoofed = Ipv4Addr::from_bits(client.wrapping_mul(2_654_435_761));
+        assert!(limiter.take(spoofed.into(), now), "each asks once");
+    }
+    ALLOCATIONS.load(Ordering::Relaxed) - before
+}
+
 #[test]
 fn nothing_is_allocated_per_datagram() {
     let settings = Settings::from_toml(SETTINGS).unwrap_or_else(|errors| panic!("{errors}"));
@@ -150,6 +164,7 @@ fn nothing_is_allocated_per_datagram() {
             "allocations in 20,000 datagrams of listener {listener}"
         );
     }
+    assert_eq!(a_flood_of_clients(), 0);
     assert_eq!(the_load_generator(server.address(4)), 0);
     assert_eq!(server.stop().replied, 5 * 31_000 + 61_000);
 }

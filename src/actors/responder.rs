@@ -107,6 +107,9 @@ impl Responder {
         .unwrap_or_else(|_panic| Served::from(DropReason::Panic));
         self.counters.record(served.outcome);
         if let Outcome::Reply { len } = served.outcome {
+            if let Some(kiss) = served.kiss {
+                self.counters.record_kiss(kiss);
+            }
             self.log.served(datagram.peer, served.time, now.monotonic);
             batch.reply(index, len);
         }

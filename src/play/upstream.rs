@@ -67,7 +67,7 @@ impl Upstream {
 
     /// Whether a request from `peer` is handed on.
     pub(super) fn may_be_asked(&self, request: &[u8], peer: SocketAddr) -> bool {
-        self.admission.admit(peer).is_ok()
+        self.admission.admits_port(peer.port())
             && (self.protocol != ProtocolName::Ntp || is_ntp_request(request))
     }
 

@@ -48,7 +48,7 @@ pub mod time;
 pub mod wire;
 
 pub use host::{Host, HostClock, HostInstant, KernelClock, KernelState, LeapSchedule};
-pub use protocol::{Datagram, DropReason, Exchange, Outcome, Protocol};
+pub use protocol::{Datagram, DropReason, Exchange, Kiss, Outcome, Protocol};
 pub use quality::{LeapIndicator, Quality, ReferenceId};
 pub use source::{Reading, Source, TimeSource, Unavailable, Upkeep};
 pub use time::{Delta, Monotonic, Timestamp};

@@ -13,6 +13,21 @@ pub trait Protocol: Send + Sync {
     /// there is none. Never writes beyond `reply`, never panics.
     fn respond(&self, request: &[u8], exchange: &Exchange, reply: &mut [u8]) -> Outcome;
 
+    /// Writes a reply to `request` that gives no time but asks the client to stay
+    /// away, as `kiss` says, and returns its length; `None` where the protocol
+    /// has no such reply, or the request would get none. Never longer than what
+    /// [`respond`](Self::respond) writes.
+    fn refuse(
+        &self,
+        kiss: Kiss,
+        request: &[u8],
+        exchange: &Exchange,
+        reply: &mut [u8],
+    ) -> Option<usize> {
+        let _ = (kiss, request, exchange, reply);
+        None
+    }
+
     /// Whether a request that was cut off at the end is as good as a whole
     /// one, since the protocol ignores what it says (RFC 867, RFC 868).
     fn ignores_payload(&self) -> bool {
@@ -31,6 +46,30 @@ pub struct Exchange {
     pub entropy: u64,
     /// Who asks.
     pub peer: SocketAddr,
+}
+
+/// What a client is asked for that gets no time: a kiss-o'-death. RFC 5905
+/// section 7.4.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kiss {
+    /// To ask less often: every 2^`poll` s at most.
+    Rate {
+        /// The logarithm to base 2 of the seconds between two requests.
+        poll: i8,
+    },
+    /// To ask no more.
+    Deny,
+}
+
+impl Kiss {
+    /// The code as it stands in place of the reference id.
+    #[must_use]
+    pub const fn code(self) -> [u8; 4] {
+        match self {
+            Self::Rate { .. } => *b"RATE",
+            Self::Deny => *b"DENY",
+        }
+    }
 }
 
 /// One datagram as it came in.
@@ -93,6 +132,13 @@ pub enum DropReason {
         /// The port it came from.
         port: u16,
     },
+    /// Its address is not one of those that are served here.
+    Denied,
+    /// Its client asks more often than it may.
+    RateLimited,
+    /// As many replies have left as may, in the protocols whose replies are
+    /// longer than their requests.
+    OverCeiling,
     /// The source is not synchronised and the protocol cannot say so.
     Unsynchronised,
     /// The source has no time to give.
@@ -109,7 +155,7 @@ pub enum DropReason {
 
 impl DropReason {
     /// How many reasons there are.
-    pub const COUNT: usize = 14;
+    pub const COUNT: usize = 17;
 
     /// Every reason's name, in the order of [`index`](Self::index).
     pub const NAMES: [&'static str; Self::COUNT] = [
@@ -127,6 +173,9 @@ impl DropReason {
         "overload",
         "reply_too_long",
         "panic",
+        "denied",
+        "rate_limited",
+        "over_ceiling",
     ];
 
     /// The number of the reason, 0 to [`COUNT`](Self::COUNT) - 1: what it is
@@ -148,6 +197,9 @@ impl DropReason {
             Self::Overload => 11,
             Self::ReplyTooLong => 12,
             Self::Panic => 13,
+            Self::Denied => 14,
+            Self::RateLimited => 15,
+            Self::OverCeiling => 16,
         }
     }
 

@@ -20,7 +20,7 @@ pub use trailer::Trailer;
 use header::mode;
 use std::mem;
 use timeball_api::{
-    Delta, DropReason, Exchange, LeapIndicator, NtpShort, NtpTimestamp, Outcome, Protocol,
+    Delta, DropReason, Exchange, Kiss, LeapIndicator, NtpShort, NtpTimestamp, Outcome, Protocol,
     ReferenceId, Timestamp,
 };
 
@@ -81,6 +81,36 @@ impl Protocol for Ntp {
             Ok(len) => Outcome::Reply { len },
             Err(reason) => Outcome::Drop(reason),
         }
+    }
+
+    /// The reply that the request would get, with the alarm, stratum 0 and the
+    /// code in place of the reference id; its timestamps stay true. RFC 5905
+    /// section 7.4.
+    fn refuse(
+        &self,
+        kiss: Kiss,
+        request: &[u8],
+        exchange: &Exchange,
+        reply: &mut [u8],
+    ) -> Option<usize> {
+        let Outcome::Reply { len } = self.respond(request, exchange, reply) else {
+            return None;
+        };
+        let header = reply.first_chunk_mut::<{ header::LEN }>()?;
+        let honest = Header::decode(header);
+        let poll = match kiss {
+            Kiss::Rate { poll } => honest.poll_log2_s.max(poll),
+            Kiss::Deny => honest.poll_log2_s,
+        };
+        *header = Header {
+            leap_indicator: LeapIndicator::Unsynchronised,
+            stratum: 0,
+            reference_id: ReferenceId(kiss.code()),
+            poll_log2_s: poll,
+            ..honest
+        }
+        .encode();
+        Some(len)
     }
 }
 
