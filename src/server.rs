@@ -4,6 +4,7 @@
 mod available;
 mod controlled;
 mod error;
+mod gates;
 mod running;
 
 pub use error::StartError;
@@ -24,6 +25,7 @@ use crate::settings::{ControlSettings, ListenerSettings, ProtocolSettings, Setti
 use crate::transport::udp::{BindOptions, Bound, DropMeter, UdpTransport, bind};
 use crate::transport::{Room, Transport};
 use available::Available;
+use gates::Gates;
 use running::Handle;
 use std::collections::BTreeMap;
 use std::io;
@@ -138,12 +140,13 @@ impl Server {
             .iter()
             .map(|listener| listener.bound.address.port())
             .collect();
+        let gates = self.settings.admission.as_ref().map(Gates::new);
         let mut plans = Vec::new();
         let mut handle = Handle::default();
         for listener in prepared {
             handle.listeners.push(listener.told());
             let service = listener
-                .service(&ports)?
+                .service(&ports, gates.as_ref())?
                 .with_max_queue_delay(self.settings.max_queue_delay);
             let planned = listener.plan(&service, self.settings.batch, shards, self.wrap.as_ref());
             let counters = planned.iter().map(|plan| plan.counters.clone());
@@ -206,7 +209,7 @@ impl<'a> Prepared<'a> {
     }
 
     /// What its responders do, where this server listens on `ports`.
-    fn service(&self, ports: &[u16]) -> Result<Service, StartError> {
+    fn service(&self, ports: &[u16], gates: Option<&Gates>) -> Result<Service, StartError> {
         // A thread of its own is for a source that may block: how long a request
         // has waited is then asked for each, not once for its batch.
         let may_block = matches!(self.responders, Responders::OnThreads(_));
@@ -214,10 +217,20 @@ impl<'a> Prepared<'a> {
             may_block,
             ..self.source.clone()
         };
-        service(&self.settings.protocol, source, ports).map_err(|error| StartError::Format {
-            listener: self.number,
-            error,
-        })
+        let mut admission = admission(&self.settings.protocol, ports);
+        if let Some(gates) = gates {
+            let has_limits = self.settings.admission.rate_limit && !source.test_time;
+            admission = admission.with_gate(gates.gate(&self.settings.admission, has_limits));
+        }
+        let protocol = self
+            .settings
+            .protocol
+            .build()
+            .map_err(|error| StartError::Format {
+                listener: self.number,
+                error,
+            })?;
+        Ok(Service::new(protocol, source, admission))
     }
 
     /// One plan for each of its sockets, each on another shard.
@@ -256,8 +269,16 @@ impl<'a> Prepared<'a> {
     }
 }
 
-/// What answers in `protocol` with the time of `source`, where this server
-/// listens on `ports`.
+/// Whom `protocol` answers anywhere, where this server listens on `ports`.
+fn admission(protocol: &ProtocolSettings, ports: &[u16]) -> Admission {
+    match protocol {
+        ProtocolSettings::Ntp(_) => Admission::for_checked_requests(),
+        _ => Admission::for_any_datagram(ports),
+    }
+}
+
+/// What answers everybody in `protocol` with the time of `source`, where this
+/// server listens on `ports`.
 ///
 /// # Errors
 /// [`FormatError`] for a format that cannot be used.
@@ -266,10 +287,7 @@ pub(crate) fn service(
     source: Source,
     ports: &[u16],
 ) -> Result<Service, FormatError> {
-    let admission = match protocol {
-        ProtocolSettings::Ntp(_) => Admission::for_checked_requests(),
-        _ => Admission::for_any_datagram(ports),
-    };
+    let admission = admission(protocol, ports);
     Ok(Service::new(protocol.build()?, source, admission))
 }
 

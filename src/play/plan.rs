@@ -15,7 +15,7 @@ use crate::api::{Host, HostClock};
 use crate::host::this_host;
 use crate::scenario::{Scenario, ScenarioErrors};
 use crate::server::{BoundListener, Server};
-use crate::settings::{ListenerSettings, Settings};
+use crate::settings::{ListenerAdmission, ListenerSettings, Settings};
 use crate::transcript::Witness;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -299,11 +299,13 @@ fn settings(scenario: &Scenario) -> Settings {
         receive_buffer: RECEIVE_BUFFER,
         freebind: false,
         interface: None,
+        admission: ListenerAdmission::default(),
     };
     Settings {
         threads: 1,
         batch: 1,
         max_queue_delay: None,
+        admission: None,
         control: None,
         listeners: scenario.endpoints.iter().map(listener).collect(),
         sources: BTreeMap::new(),

@@ -16,6 +16,7 @@
 //! | `print`, [`mod@reference`] | settings as TOML, and the reference of all keys |
 
 mod addresses;
+mod admission;
 mod check;
 mod duration;
 mod errors;
@@ -30,6 +31,7 @@ mod variables;
 mod zone;
 
 pub use addresses::parse_socket_address;
+pub use admission::{AdmissionSettings, ListenerAdmission, RateLimitSettings};
 pub use duration::{DurationError, format_duration, parse_duration};
 pub use errors::{Origin, SettingsError, SettingsErrors};
 pub use loader::{Environment, Loader};
@@ -73,6 +75,9 @@ pub struct Settings {
     pub batch: usize,
     /// A request that waited longer is dropped; `None` never drops.
     pub max_queue_delay: Option<Delta>,
+    /// Who is served, and how often; `None` is everybody, as often as they like,
+    /// and comes of no file.
+    pub admission: Option<AdmissionSettings>,
     /// Control over HTTP; `None` has none.
     pub control: Option<ControlSettings>,
     /// What to serve where; at least one.
@@ -135,6 +140,8 @@ pub struct ListenerSettings {
     pub freebind: bool,
     /// The only interface to listen on.
     pub interface: Option<String>,
+    /// Who is served here, where that is not as everywhere.
+    pub admission: ListenerAdmission,
 }
 
 /// A protocol with its settings.
@@ -279,6 +286,7 @@ impl Settings {
     /// The types of values that passed the walk.
     fn from_values(
         top: &Values,
+        admission: Option<AdmissionSettings>,
         control: Option<ControlSettings>,
         listeners: &[check::Listener<'_>],
         sources: BTreeMap<String, SourceSettings>,
@@ -288,6 +296,7 @@ impl Settings {
             threads: count(top, "threads"),
             batch: count(top, "batch"),
             max_queue_delay: (max_queue_delay > Delta::ZERO).then_some(max_queue_delay),
+            admission,
             control,
             listeners: listeners
                 .iter()
@@ -309,6 +318,7 @@ impl ListenerSettings {
             receive_buffer: count(values, "receive_buffer"),
             freebind: values.flag("freebind"),
             interface: values.find_text("interface"),
+            admission: ListenerAdmission::from_values(values),
         }
     }
 }

@@ -1,8 +1,10 @@
 //! Settings as TOML that reads back as the same settings.
 
-use super::schema::{self, CONTROL, KIND, LISTENER, TOP};
+use super::admission::pairs;
+use super::schema::{self, ADMISSION, CONTROL, KIND, KOD, LISTENER, RATE_LIMIT, SILENT, TOP};
 use super::value::toml;
-use super::{ControlSettings, ListenerSettings, ProtocolSettings, Settings};
+use super::{AdmissionSettings, ControlSettings, ListenerSettings, ProtocolSettings, Settings};
+use crate::admission::OnDeny;
 use crate::api::Delta;
 use crate::api::settings::{Default, Key, Value};
 use crate::protocol::daytime::DaytimeFormat;
@@ -14,6 +16,19 @@ pub(super) fn settings(settings: &Settings) -> String {
     let mut out = String::new();
     for key in TOP {
         line(&mut out, key, top_value(settings, key.name).as_ref());
+    }
+    if let Some(admission) = &settings.admission {
+        heading(&mut out, "[admission]");
+        for key in ADMISSION {
+            line(&mut out, key, admission_value(admission, key.name).as_ref());
+        }
+        // Written, the limits hold for loopback too.
+        if admission.limits_loopback {
+            heading(&mut out, "[admission.rate_limit]");
+            for key in RATE_LIMIT {
+                line(&mut out, key, limit_value(admission, key.name).as_ref());
+            }
+        }
     }
     if let Some(control) = &settings.control {
         heading(&mut out, "[control]");
@@ -75,6 +90,37 @@ fn top_value(settings: &Settings, key: &str) -> Option<Value> {
     })
 }
 
+fn admission_value(admission: &AdmissionSettings, key: &str) -> Option<Value> {
+    Some(match key {
+        "allow" => Value::Networks(pairs(&admission.allow)),
+        "deny" => Value::Networks(pairs(&admission.deny)),
+        "on_deny" => on_deny(admission.on_deny),
+        "clients" => number(admission.clients),
+        "amplified_replies" => Value::Integer(admission.amplified_replies.into()),
+        _ => return None,
+    })
+}
+
+fn limit_value(admission: &AdmissionSettings, key: &str) -> Option<Value> {
+    let limit = &admission.rate_limit;
+    Some(match key {
+        "rate" => Value::Millionths(limit.rate),
+        "burst" => Value::Integer(limit.burst.into()),
+        "kod_share" => Value::Millionths(limit.kod_share.into()),
+        "leak" => Value::Millionths(limit.leak.into()),
+        "ipv4_prefix" => Value::Integer(limit.ipv4_prefix.into()),
+        "ipv6_prefix" => Value::Integer(limit.ipv6_prefix.into()),
+        _ => return None,
+    })
+}
+
+fn on_deny(on_deny: OnDeny) -> Value {
+    text(match on_deny {
+        OnDeny::Silent => SILENT,
+        OnDeny::Kiss => KOD,
+    })
+}
+
 fn control_value(control: &ControlSettings, key: &str) -> Option<Value> {
     Some(match key {
         "address" => Value::SocketAddress(control.address),
@@ -93,6 +139,10 @@ fn listener_value(listener: &ListenerSettings, key: &str) -> Option<Value> {
         "receive_buffer" => number(listener.receive_buffer),
         "freebind" => Value::Flag(listener.freebind),
         "interface" => text(listener.interface.as_deref()?),
+        "allow" => Value::Networks(pairs(listener.admission.allow.as_deref()?)),
+        "deny" => Value::Networks(pairs(listener.admission.deny.as_deref()?)),
+        "on_deny" => on_deny(listener.admission.on_deny?),
+        "rate_limit" => Value::Flag(listener.admission.rate_limit),
         _ => return protocol_value(&listener.protocol, key),
     })
 }

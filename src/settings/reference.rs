@@ -2,7 +2,7 @@
 //! Markdown for `docs/settings.md`, and as plain text of the kinds of source
 //! for `timeball sources`.
 
-use super::schema::{CONTROL, KIND, LISTENER, PROTOCOLS, TOP};
+use super::schema::{ADMISSION, CONTROL, KIND, LISTENER, PROTOCOLS, RATE_LIMIT, TOP};
 use super::value::describe;
 use crate::api::settings::{Default, Key};
 use crate::sources::KINDS;
@@ -28,6 +28,8 @@ Each of these over the one before:
    ```sh
    TIMEBALL__THREADS=2
    TIMEBALL__LISTENERS__0__ADDRESS=127.0.0.1:9000
+   TIMEBALL__ADMISSION__ALLOW=192.0.2.0/24,2001:db8::/32
+   TIMEBALL__ADMISSION__RATE_LIMIT__BURST=64
    TIMEBALL__CONTROL__ADDRESS=127.0.0.1:0
    TIMEBALL__SOURCES__WALL__STRATUM=3
    ```
@@ -56,6 +58,8 @@ settings.toml:10: listeners[0].adress: unknown key; did you mean `address`?
 - **A point of time** is RFC 3339: `\"2030-01-01T00:00:00Z\"`, with or without
   quotation marks.
 - **Parts per million** may have six decimals and are exact: `-12.5`.
+- **A list of networks** may also be one text with commas, as the environment needs
+  it: `\"10.0.0.0/8, 2001:db8::/32\"`. An address by itself is a network of one.
 - **A format** is that of chrono's
   [strftime](https://docs.rs/chrono/latest/chrono/format/strftime/).
 - **A time zone** is `local`, `UTC` or an IANA name. `local` is that of the
@@ -71,6 +75,18 @@ port 0 is any free port. Listeners bound to different interfaces never meet.
 pub fn markdown() -> String {
     let mut out = INTRODUCTION.to_owned();
     section(&mut out, "## Top level", "Above all tables.", TOP);
+    section(
+        &mut out,
+        "## `[admission]`",
+        "Who is served, and how often. What a listener says of `allow`, `deny` and `on_deny`\ncomes before what stands here.",
+        ADMISSION,
+    );
+    section(
+        &mut out,
+        "### `[admission.rate_limit]`",
+        "How often a client is answered. Absent: the defaults hold for every client but those\non loopback. Written, it holds for all.",
+        RATE_LIMIT,
+    );
     section(
         &mut out,
         "## `[control]`",

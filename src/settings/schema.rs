@@ -1,4 +1,4 @@
-//! The settings there are: the top level, control, listeners and protocols, declared
+//! The settings there are: the top level, admission, control, listeners and protocols, declared
 //! with the same [`Key`] as the kinds of time source.
 //!
 //! The declarations are all there is: the walk over the file, the defaults,
@@ -33,6 +33,106 @@ pub const TOP: &[Key] = &[
         help: "a request that waited longer is dropped, because a late answer is a wrong answer; 0 never drops",
     },
 ];
+
+/// The keys of `[admission]`.
+pub const ADMISSION: &[Key] = &[
+    Key {
+        name: "allow",
+        accepts: Accepts::Networks,
+        default: Default::Is(
+            "127.0.0.0/8, 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 169.254.0.0/16, ::1/128, fc00::/7, fe80::/10",
+        ),
+        help: "whose clients are served; unless told, those on loopback, private and link-local networks. Of the networks in `allow` and `deny` that hold an address the smallest decides; an address in none is not served",
+    },
+    Key {
+        name: "deny",
+        accepts: Accepts::Networks,
+        default: Default::Is(""),
+        help: "whose clients are not served",
+    },
+    ON_DENY,
+    Key {
+        name: "clients",
+        accepts: Accepts::Integer {
+            min: 1_024,
+            max: 524_288,
+        },
+        default: Default::Is("65536"),
+        help: "how many clients the rate limit can tell apart at a time, in a table of 8 octets each (4 MiB at most) that never grows; when there are more, the one that has asked least lately is forgotten",
+    },
+    Key {
+        name: "amplified_replies",
+        accepts: Accepts::Integer {
+            min: 1,
+            max: 1_000_000_000,
+        },
+        default: Default::Is("10000"),
+        help: "replies a second, to everybody but loopback together, that `text`, `daytime` and `time` give at most: theirs are longer than their requests",
+    },
+];
+
+/// The keys of `[admission.rate_limit]`.
+pub const RATE_LIMIT: &[Key] = &[
+    Key {
+        name: "rate",
+        accepts: Accepts::Decimal {
+            min: 1_000,
+            max: 100_000_000_000,
+        },
+        default: Default::Is("2"),
+        help: "requests a second of one client that are answered in the long run",
+    },
+    Key {
+        name: "burst",
+        accepts: Accepts::Integer {
+            min: 1,
+            max: 100_000,
+        },
+        default: Default::Is("32"),
+        help: "requests at once that are answered; no more than come in 65,536 s",
+    },
+    Key {
+        name: "kod_share",
+        accepts: SHARE,
+        default: Default::Is("0.25"),
+        help: "which share of what is too much gets a kiss-o'-death with code RATE, of `ntp`",
+    },
+    Key {
+        name: "leak",
+        accepts: SHARE,
+        default: Default::Is("0.25"),
+        help: "which share of what is too much is answered all the same, by chance, of `ntp`: whoever asks in the name of a victim cannot cut it off",
+    },
+    Key {
+        name: "ipv4_prefix",
+        accepts: Accepts::Integer { min: 8, max: 32 },
+        default: Default::Is("32"),
+        help: "bits of an IPv4 address that make a client",
+    },
+    Key {
+        name: "ipv6_prefix",
+        accepts: Accepts::Integer { min: 16, max: 128 },
+        default: Default::Is("64"),
+        help: "bits of an IPv6 address that make a client",
+    },
+];
+
+const SHARE: Accepts = Accepts::Decimal {
+    min: 0,
+    max: 1_000_000,
+};
+
+const ON_DENY: Key = Key {
+    name: "on_deny",
+    accepts: Accepts::OneOf(&[SILENT, KOD]),
+    default: Default::Is(SILENT),
+    help: "what clients get that are not served: nothing, or (`ntp`) a kiss-o'-death with code DENY, as often as others the time",
+};
+
+/// The word for no answer.
+pub(super) const SILENT: &str = "silent";
+/// The word for a kiss-o'-death.
+pub(super) const KOD: &str = "kod";
 
 /// The keys of `[control]`.
 pub const CONTROL: &[Key] = &[
@@ -106,7 +206,31 @@ pub const LISTENER: &[Key] = &[
         default: Default::Absent("every interface"),
         help: "the only network interface to listen on",
     },
+    Key {
+        name: "allow",
+        accepts: Accepts::Networks,
+        default: AS_ADMISSION,
+        help: "whose clients are served here",
+    },
+    Key {
+        name: "deny",
+        accepts: Accepts::Networks,
+        default: AS_ADMISSION,
+        help: "whose clients are not served here",
+    },
+    Key {
+        default: AS_ADMISSION,
+        ..ON_DENY
+    },
+    Key {
+        name: "rate_limit",
+        accepts: Accepts::Flag,
+        default: Default::Is("true"),
+        help: "whether the limits of `[admission]` hold here; on a mock source they never do",
+    },
 ];
+
+const AS_ADMISSION: Default = Default::Absent("as in `[admission]`");
 
 /// The key of a source that says what else there is.
 pub const KIND: Key = Key {

@@ -1,9 +1,11 @@
 //! Keys that are not declared where they stand, and what they may have been
 //! meant to be.
 
-use super::check::{CONTROL_TABLE, LISTENERS, SOURCES};
+use super::check::{ADMISSION_TABLE, CONTROL_TABLE, LISTENERS, RATE_LIMIT_TABLE, SOURCES};
 use super::errors::{alternatives, hint};
-use super::schema::{CONTROL, KIND, LISTENER, PROTOCOL, PROTOCOLS, ProtocolSchema, TOP};
+use super::schema::{
+    ADMISSION, CONTROL, KIND, LISTENER, PROTOCOL, PROTOCOLS, ProtocolSchema, RATE_LIMIT, TOP,
+};
 use crate::api::settings::Kind;
 use crate::sources::KINDS;
 
@@ -21,6 +23,9 @@ const OTHER_WORDS: &[(&str, &str)] = &[
     ("tz", "timezone"),
 ];
 
+/// What stands beside the keys of the top level.
+const TABLES: [&str; 4] = [ADMISSION_TABLE, CONTROL_TABLE, LISTENERS, SOURCES];
+
 /// What a key that is not declared is.
 pub(crate) enum Stray {
     /// Looked at elsewhere.
@@ -31,14 +36,29 @@ pub(crate) enum Stray {
 
 /// What the key `key` above all tables is.
 pub(super) fn of_the_top(key: &str) -> Stray {
-    if matches!(key, CONTROL_TABLE | LISTENERS | SOURCES) {
+    if TABLES.contains(&key) {
         return Stray::Known;
     }
-    let names: Vec<&str> = TOP
+    let names: Vec<&str> = TOP.iter().map(|key| key.name).chain(TABLES).collect();
+    Stray::Unknown(hint(key, &names))
+}
+
+/// What the key `key` of `[admission]` is.
+pub(super) fn of_admission(key: &str) -> Stray {
+    if key == RATE_LIMIT_TABLE {
+        return Stray::Known;
+    }
+    let names: Vec<&str> = ADMISSION
         .iter()
         .map(|key| key.name)
-        .chain([CONTROL_TABLE, LISTENERS, SOURCES])
+        .chain([RATE_LIMIT_TABLE])
         .collect();
+    Stray::Unknown(hint(key, &names))
+}
+
+/// What the key `key` of `[admission.rate_limit]` is.
+pub(super) fn of_rate_limit(key: &str) -> Stray {
+    let names: Vec<&str> = RATE_LIMIT.iter().map(|key| key.name).collect();
     Stray::Unknown(hint(key, &names))
 }
 

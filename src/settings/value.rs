@@ -8,8 +8,12 @@ use crate::api::settings::{Accepts, Value};
 use crate::api::{Delta, ReferenceId, Timestamp};
 use chrono::{DateTime, SecondsFormat, Timelike};
 use chrono_tz::Tz;
+use ipnet::IpNet;
 use std::fmt::Write;
+use std::net::IpAddr;
 
+/// Millionths in a whole.
+const MILLIONTHS: i64 = 1_000_000;
 /// Parts per trillion in one part per million.
 const TRILLIONTHS_PER_PPM: i64 = 1_000_000;
 /// The longest name of a network interface: `IFNAMSIZ` without its zero octet.
@@ -92,6 +96,7 @@ pub(crate) fn check(
         Accepts::PartsPerMillion { min, max } => {
             parts_per_million(given, *min, *max).map_err(Refusal::Because)
         }
+        Accepts::Decimal { min, max } => decimal(given, *min, *max).map_err(Refusal::Because),
         _ => match given {
             Given::Text(text) | Given::Untyped(text) => text_value(accepts, text, local),
             _ => Err(unfit(accepts)),
@@ -116,6 +121,7 @@ fn text_value(accepts: &Accepts, text: &str, local: Option<Tz>) -> Result<Value,
             .map(Value::ReferenceId)
             .map_err(|_| unfit(accepts)),
         Accepts::SocketAddress => Ok(Value::SocketAddress(parse_socket_address(text)?)),
+        Accepts::Networks => Ok(Value::Networks(networks(text)?)),
         Accepts::TimeZone => match text {
             "local" => local.ok_or(Refusal::NoLocalZone),
             name => zone::named(name).map_err(Refusal::Because),
@@ -210,6 +216,55 @@ fn parts_per_million(given: Given<'_>, min: i64, max: i64) -> Result<Value, Stri
     }
 }
 
+fn decimal(given: Given<'_>, min: i64, max: i64) -> Result<Value, String> {
+    let refused = |problem: &str| {
+        let accepts = describe(&Accepts::Decimal { min, max });
+        format!("{problem}; accepted: {accepts}")
+    };
+    let millionths = number_text(given)
+        .and_then(|text| Decimal::parse(&text))
+        .ok_or_else(|| refused("not a number"))?
+        .times(MILLIONTHS)
+        .map_err(|error| match error {
+            DecimalError::TooFine => refused("finer than a millionth"),
+            DecimalError::TooLarge => refused("outside the range"),
+        })?;
+    if (min..=max).contains(&millionths) {
+        Ok(Value::Millionths(millionths))
+    } else {
+        Err(refused("outside the range"))
+    }
+}
+
+/// The networks in a text with commas between them, each without the bits that
+/// do not count.
+fn networks(text: &str) -> Result<Vec<(IpAddr, u8)>, String> {
+    let named = text.split(',').map(str::trim);
+    named.filter(|net| !net.is_empty()).map(network).collect()
+}
+
+fn network(text: &str) -> Result<(IpAddr, u8), String> {
+    let alone = || text.parse::<IpAddr>().map(IpNet::from);
+    let net: IpNet = text.parse().or_else(|_| alone()).map_err(|_| {
+        format!(
+            "{text:?} is no network; accepted: {}",
+            describe(&Accepts::Networks)
+        )
+    })?;
+    let whole = net.trunc();
+    if net != whole {
+        return Err(format!(
+            "{net} has bits behind its prefix; {whole} is accepted"
+        ));
+    }
+    if let IpAddr::V6(address) = net.addr()
+        && address.to_ipv4_mapped().is_some()
+    {
+        return Err(format!("{net} holds IPv4 addresses; write them as such"));
+    }
+    Ok((net.addr(), net.prefix_len()))
+}
+
 fn instant(text: &str) -> Result<Timestamp, String> {
     let time = DateTime::parse_from_rfc3339(text.trim()).map_err(|error| {
         format!(
@@ -252,6 +307,12 @@ pub fn describe(accepts: &Accepts) -> String {
                 .to_owned()
         }
         Accepts::ReferenceId => "1 to 4 printable ASCII characters, or an IPv4 address".to_owned(),
+        Accepts::Decimal { min, max } => {
+            format!("a number from {} to {}", millionths(*min), millionths(*max))
+        }
+        Accepts::Networks => {
+            "a list of networks and addresses, such as `192.0.2.0/24` or `2001:db8::1`".to_owned()
+        }
         Accepts::PartsPerMillion { min, max } => format!("parts per million in {min}..={max}"),
         Accepts::SocketAddress => {
             "an IP address and a port, such as `127.0.0.1:123` or `[::1]:123`".to_owned()
@@ -296,7 +357,22 @@ pub(super) fn toml(value: &Value) -> String {
             format!("{sign}{whole}.{fraction}")
         }
         Value::SocketAddress(address) => toml_string(&address.to_string()),
+        Value::Millionths(number) => millionths(*number),
+        Value::Networks(networks) => {
+            let shown = networks.iter();
+            let shown = shown.map(|(address, bits)| toml_string(&format!("{address}/{bits}")));
+            format!("[{}]", shown.collect::<Vec<_>>().join(", "))
+        }
     }
+}
+
+/// A number of millionths as a decimal.
+fn millionths(number: i64) -> String {
+    let sign = if number < 0 { "-" } else { "" };
+    let size = number.unsigned_abs();
+    let (whole, fraction) = (size / 1_000_000, size % 1_000_000);
+    let text = format!("{sign}{whole}.{fraction:06}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 /// `text` as a basic string of TOML.

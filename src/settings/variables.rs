@@ -13,6 +13,8 @@ const PREFIX: &str = "TIMEBALL__";
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Path {
     Top(String),
+    Admission(String),
+    RateLimit(String),
     Control(String),
     Source(String, String),
     Listener(usize, String),
@@ -27,9 +29,11 @@ impl Path {
             return Err(format!("`{level}` cannot be part of a setting's name"));
         }
         match levels[..] {
-            [key] if !matches!(key, "control" | "listeners" | "sources") => {
+            [key] if !matches!(key, "admission" | "control" | "listeners" | "sources") => {
                 Ok(Self::Top(key.to_owned()))
             }
+            ["admission", key] if key != "rate_limit" => Ok(Self::Admission(key.to_owned())),
+            ["admission", "rate_limit", key] => Ok(Self::RateLimit(key.to_owned())),
             ["control", key] => Ok(Self::Control(key.to_owned())),
             ["sources", source, key] => {
                 // A shell cannot set a variable with a hyphen in its name, and
@@ -43,7 +47,8 @@ impl Path {
                 )),
             },
             _ => Err(format!(
-                "names no setting; {PREFIX}KEY, {PREFIX}CONTROL__KEY, \
+                "names no setting; {PREFIX}KEY, {PREFIX}ADMISSION__KEY, \
+                 {PREFIX}ADMISSION__RATE_LIMIT__KEY, {PREFIX}CONTROL__KEY, \
                  {PREFIX}LISTENERS__NUMBER__KEY or {PREFIX}SOURCES__NAME__KEY is accepted"
             )),
         }
@@ -53,6 +58,8 @@ impl Path {
     fn expression(&self) -> String {
         match self {
             Self::Top(key) => key.clone(),
+            Self::Admission(key) => format!("admission.{key}"),
+            Self::RateLimit(key) => format!("admission.rate_limit.{key}"),
             Self::Control(key) => format!("control.{key}"),
             Self::Source(source, key) => format!("sources.{source}.{key}"),
             Self::Listener(index, key) => format!("listeners[{index}].{key}"),
@@ -103,6 +110,12 @@ pub(super) fn from_environment(
         let fits = match &path {
             Path::Top(_) => true,
             // The file's own error is told by the walk over the tree.
+            Path::Admission(_) => file.get("admission").is_none_or(is_table),
+            Path::RateLimit(_) => match file.get("admission").map(|value| &value.kind) {
+                None => true,
+                Some(ValueKind::Table(inner)) => inner.get("rate_limit").is_none_or(is_table),
+                Some(_) => false,
+            },
             Path::Control(_) => file.get("control").is_none_or(is_table),
             Path::Source(source, _) => is_table_or_absent(file.get("sources"), source),
             Path::Listener(index, _) => match listeners.as_mut() {

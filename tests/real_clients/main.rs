@@ -35,8 +35,12 @@ const STRATUM: u8 = 10;
 /// Offset allowed between two programs that read the same clock.
 const TOLERANCE_S: f64 = 0.001;
 
-/// Every protocol on any free port of 127.0.0.1, NTP on `[::1]` too.
+/// Every protocol on any free port of 127.0.0.1, NTP on `[::1]` too. The rate limit is
+/// that by default, and holds for loopback too where it is written: no client
+/// here, with its bursts, is to meet it.
 const ANY_PORTS: &str = r#"
+[admission.rate_limit]
+
 [sources.wall]
 kind = "system"
 
@@ -65,6 +69,8 @@ source = "wall"
 
 /// NTP and RFC 868 where the world looks for them.
 const STANDARD_PORTS: &str = r#"
+[admission.rate_limit]
+
 [sources.wall]
 kind = "system"
 

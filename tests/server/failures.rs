@@ -50,7 +50,7 @@ fn each_of_a_deep_batch_is_answered_once_and_in_order() {
 }
 
 fn peer(port: u16) -> SocketAddr {
-    SocketAddr::from(([192, 0, 2, 7], port))
+    SocketAddr::from(([127, 0, 0, 7], port))
 }
 
 #[test]

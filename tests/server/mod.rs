@@ -2,6 +2,7 @@
 //! how it starts and ends.
 
 mod addresses;
+mod admission;
 pub mod burst;
 mod failures;
 mod idle;

@@ -18,6 +18,8 @@ fn a_variable_comes_before_the_file() {
             ("TIMEBALL__LISTENERS__0__SYMMETRIC", "reply"),
             ("TIMEBALL__SOURCES__WALL__STRATUM", "4"),
             ("TIMEBALL__SOURCES__WALL__ROOT_DISPERSION", "2ms"),
+            ("TIMEBALL__ADMISSION__ALLOW", "192.0.2.0/24, 2001:db8::1"),
+            ("TIMEBALL__ADMISSION__RATE_LIMIT__BURST", "7"),
             ("TIMEBALLOON__SIZE", "7"),
             ("TIMEBALL_THREADS", "9"),
         ],
@@ -25,6 +27,10 @@ fn a_variable_comes_before_the_file() {
     .unwrap();
     assert_eq!(settings.threads, 3);
     assert_eq!(settings.max_queue_delay, Some(Delta::from_millis(250)));
+    let admission = settings.admission.unwrap();
+    assert_eq!((admission.allow.len(), admission.deny.len()), (2, 0));
+    assert_eq!(admission.rate_limit.burst, 7);
+    assert!(admission.limits_loopback, "it is written");
     let listener = &settings.listeners[0];
     assert_eq!(listener.address.to_string(), "[::1]:9000");
     assert!(listener.freebind);

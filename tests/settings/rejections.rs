@@ -178,6 +178,84 @@ fn pool_sizes_have_ranges() {
 }
 
 #[test]
+fn admission_says_what_of_it_is_wrong() {
+    for (table, expected) in [
+        (
+            "admission.allow = ['10.0.0.0/8', '10.0.0.1/8']",
+            "admission.allow[1] = \"10.0.0.1/8\": 10.0.0.1/8 has bits behind its prefix; \
+             10.0.0.0/8 is accepted",
+        ),
+        (
+            "admission.deny = '10.0.0.0/33'",
+            "admission.deny = \"10.0.0.0/33\": \"10.0.0.0/33\" is no network; accepted: a list of \
+             networks and addresses, such as `192.0.2.0/24` or `2001:db8::1`",
+        ),
+        (
+            "admission.deny = [7]",
+            "admission.deny[0] = 7: refused; accepted: a list of networks and addresses, such as \
+             `192.0.2.0/24` or `2001:db8::1`",
+        ),
+        (
+            "admission.allow = '::ffff:192.0.2.0/120'",
+            "admission.allow = \"::ffff:192.0.2.0/120\": ::ffff:192.0.2.0/120 holds IPv4 \
+             addresses; write them as such",
+        ),
+        (
+            "admission.deny = ['192.0.2.1', '10.0.0.0/8']",
+            "admission.deny = [...]: 10.0.0.0/8 is in `allow` too; it is accepted in one of them",
+        ),
+        (
+            "admission.on_deny = 'drop'",
+            "admission.on_deny = \"drop\": refused; accepted: `silent` or `kod`",
+        ),
+        (
+            "admission.clients = 524289",
+            "admission.clients = 524289: outside 1024..=524288",
+        ),
+        (
+            "admission.rate_limits = {}",
+            "admission.rate_limits: unknown key; did you mean `rate_limit`?",
+        ),
+        (
+            "admission = 7",
+            "admission = 7: not a table; write [admission]",
+        ),
+        (
+            "admission.rate_limit = 7",
+            "admission.rate_limit = 7: not a table; write [admission.rate_limit]",
+        ),
+        (
+            "admission.rate_limit.rate = 0",
+            "admission.rate_limit.rate = 0: outside the range; accepted: a number from 0.001 to \
+             100000",
+        ),
+        (
+            "admission.rate_limit.leak = 0.0000001",
+            "admission.rate_limit.leak = 0.0000001: finer than a millionth; accepted: a number \
+             from 0 to 1",
+        ),
+        (
+            "admission.rate_limit.leak = 0.8",
+            "admission.rate_limit.leak = 0.8: kod_share and leak are shares of the same requests: \
+             together 1 at most is accepted",
+        ),
+        (
+            "admission.rate_limit = { rate = 0.001, burst = 66 }",
+            "admission.rate_limit.burst = 66: at 0.001 requests a second a burst of 66 takes more \
+             than 65536 s to come again; a smaller burst or a higher rate is accepted",
+        ),
+        (
+            "admission.rate_limit.per_second = 1",
+            "admission.rate_limit.per_second: unknown key; accepted: `rate`, `burst`, \
+             `kod_share`, `leak`, `ipv4_prefix` or `ipv6_prefix`",
+        ),
+    ] {
+        let error = error(&format!("{table}\n{SMALL}"));
+        assert_eq!(error, format!("settings.toml:1: {expected}"), "{table}");
+    }
+}
+
+#[test]
 fn a_bad_duration_says_why() {
     for (value, part) in [
         ("\"soon\"", "not a duration"),

@@ -3,10 +3,11 @@
 
 use super::{SMALL, accepted, load};
 use std::collections::BTreeSet;
+use timeball::admission::OnDeny;
 use timeball::api::Delta;
 use timeball::api::settings::{Default, Key};
 use timeball::protocol::ntp::{Ntp, Symmetric, WhenUnsynchronised};
-use timeball::settings::schema::{CONTROL, LISTENER, PROTOCOLS, TOP};
+use timeball::settings::schema::{ADMISSION, CONTROL, LISTENER, PROTOCOLS, RATE_LIMIT, TOP};
 use timeball::settings::{DEFAULT_FILE, ProtocolSettings, Settings, reference};
 use timeball::sources::KINDS;
 
@@ -21,7 +22,11 @@ fn every_key() -> Vec<(&'static str, &'static Key)> {
         .iter()
         .flat_map(|kind| kind.keys.iter().map(|key| (kind.name, key)));
     let control = CONTROL.iter().map(|key| ("control", key));
-    top.chain(control)
+    let admission = ADMISSION.iter().map(|key| ("admission", key));
+    let rate_limit = RATE_LIMIT.iter().map(|key| ("admission.rate_limit", key));
+    top.chain(admission)
+        .chain(rate_limit)
+        .chain(control)
         .chain(listener)
         .chain(protocols)
         .chain(kinds)
@@ -39,7 +44,9 @@ fn with_comments_put_in() -> String {
                         octet.is_ascii_lowercase() || matches!(octet, b'_' | b'0'..=b'9')
                     })
                 });
-                is_key || rest.starts_with("[sources.") || *rest == "[control]"
+                is_key
+                    || rest.starts_with("[sources.")
+                    || matches!(*rest, "[admission.rate_limit]" | "[control]")
             });
             format!("{}\n", setting.unwrap_or(line))
         })
@@ -121,6 +128,8 @@ fn the_default_file_shows_every_key_with_its_default() {
     for (owner, key) in every_key() {
         let shown = match owner {
             "the top level" => table.get(key.name).cloned(),
+            "admission" => table["admission"].get(key.name).cloned(),
+            "admission.rate_limit" => table["admission"]["rate_limit"].get(key.name).cloned(),
             "control" => table["control"].get(key.name).cloned(),
             "listeners" => in_listener(None, key.name),
             owner if PROTOCOLS.iter().any(|protocol| protocol.name == owner) => {
@@ -129,9 +138,14 @@ fn the_default_file_shows_every_key_with_its_default() {
             kind => in_kind(kind, key.name),
         };
         let shown = shown.unwrap_or_else(|| panic!("`{}` of {owner} is not shown", key.name));
-        let shown = shown
-            .as_str()
-            .map_or_else(|| shown.to_string(), str::to_owned);
+        let shown = match &shown {
+            toml::Value::String(text) => text.clone(),
+            toml::Value::Array(list) => {
+                let list: Vec<_> = list.iter().filter_map(toml::Value::as_str).collect();
+                list.join(", ")
+            }
+            other => other.to_string(),
+        };
         if let Default::Is(default) = key.default {
             // A duration may be written in more than one way.
             let same = timeball::settings::parse_duration(&shown)
@@ -199,6 +213,21 @@ threads = 7
 batch = 8
 max_queue_delay = 0
 
+[admission]
+allow = ["192.0.2.0/24", "2001:db8::7"]
+deny = "192.0.2.8/29, 198.51.100.1"
+on_deny = "kod"
+clients = 1024
+amplified_replies = 1
+
+[admission.rate_limit]
+rate = 0.125
+burst = 5
+kod_share = 0.000001
+leak = 0
+ipv4_prefix = 24
+ipv6_prefix = 48
+
 [control]
 address = "[2001:db8::1]:0"
 token_file = "a \"file\""
@@ -237,6 +266,10 @@ responder_threads = 4
 receive_buffer = 4096
 freebind = true
 interface = "eth0.100"
+allow = []
+deny = ["::/0"]
+on_deny = "silent"
+rate_limit = false
 format = "%H:%M \"\\\t\u00e9\u0001 %z"
 timezone = "America/New_York"
 
@@ -282,6 +315,26 @@ fn every_value_arrives_as_its_type() {
     let settings = accepted(UNUSUAL);
     assert_eq!((settings.threads, settings.batch), (7, 8));
     assert_eq!(settings.max_queue_delay, None);
+    let admission = settings.admission.unwrap();
+    let shown = |networks: &[ipnet::IpNet]| -> Vec<String> {
+        networks.iter().map(ToString::to_string).collect()
+    };
+    assert_eq!(shown(&admission.allow), ["192.0.2.0/24", "2001:db8::7/128"]);
+    assert_eq!(shown(&admission.deny), ["192.0.2.8/29", "198.51.100.1/32"]);
+    assert_eq!(admission.on_deny, OnDeny::Kiss);
+    assert_eq!((admission.clients, admission.amplified_replies), (1_024, 1));
+    let limit = &admission.rate_limit;
+    assert_eq!((limit.rate, limit.burst), (125_000, 5));
+    assert_eq!((limit.kod_share, limit.leak), (1, 0));
+    assert_eq!((limit.ipv4_prefix, limit.ipv6_prefix), (24, 48));
+    assert!(admission.limits_loopback);
+    let own = &settings.listeners[0].admission;
+    assert_eq!(own.allow.as_deref(), Some(&[][..]));
+    assert_eq!(
+        own.deny.as_deref().map(shown),
+        Some(vec!["::/0".to_owned()])
+    );
+    assert_eq!((own.on_deny, own.rate_limit), (Some(OnDeny::Silent), false));
     let control = settings.control.unwrap();
     assert_eq!(control.address.to_string(), "[2001:db8::1]:0");
     assert_eq!(control.token_file.as_deref(), Some("a \"file\""));

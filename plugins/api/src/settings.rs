@@ -10,7 +10,7 @@ use crate::quality::ReferenceId;
 use crate::source::{Source, Upkeep};
 use crate::time::{Delta, Timestamp};
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// One setting.
 #[derive(Debug, Clone, Copy)]
@@ -71,6 +71,16 @@ pub enum Accepts {
         /// The greatest, in whole parts per million.
         max: i64,
     },
+    /// A number, exact to a millionth.
+    Decimal {
+        /// The least, in millionths.
+        min: i64,
+        /// The greatest, in millionths.
+        max: i64,
+    },
+    /// A list of networks: `["192.0.2.0/24", "2001:db8::/32"]`, or as one text
+    /// with commas.
+    Networks,
     /// An IP address and a port: `127.0.0.1:123`, `[::1]:123`.
     SocketAddress,
     /// `local`, `UTC` or an IANA name (`Europe/Paris`).
@@ -107,6 +117,11 @@ pub enum Value {
     PartsPerTrillion(i64),
     /// Of [`Accepts::SocketAddress`].
     SocketAddress(SocketAddr),
+    /// Of [`Accepts::Decimal`].
+    Millionths(i64),
+    /// Of [`Accepts::Networks`]: addresses, and how many of their bits count;
+    /// the others are zero.
+    Networks(Vec<(IpAddr, u8)>),
 }
 
 /// The values of a table, by key: checked, with defaults filled in.
@@ -173,6 +188,10 @@ impl Values {
         parts_per_trillion, find_parts_per_trillion: PartsPerTrillion => i64;
         /// The address and port under `key`.
         socket_address, find_socket_address: SocketAddress => SocketAddr;
+        /// The number under `key`, in millionths.
+        millionths, find_millionths: Millionths => i64;
+        /// The networks under `key`.
+        networks, find_networks: Networks => Vec<(IpAddr, u8)>;
     }
 }
 

@@ -1,0 +1,58 @@
+//! Who is served at each listener: the lists, and the limits that all of them
+//! share.
+
+use crate::admission::ceiling::Ceiling;
+use crate::admission::limiter::{Limiter, Rate};
+use crate::admission::networks::Networks;
+use crate::admission::{Gate, Limits, OnDeny, OnRate, Share};
+use crate::settings::{AdmissionSettings, ListenerAdmission};
+use ipnet::IpNet;
+use std::sync::Arc;
+
+/// The gates of a server's listeners.
+pub(super) struct Gates {
+    allow: Vec<IpNet>,
+    deny: Vec<IpNet>,
+    on_deny: OnDeny,
+    limits: Arc<Limits>,
+}
+
+impl Gates {
+    /// Allocates the table of clients, with a key of its own.
+    pub(super) fn new(settings: &AdmissionSettings) -> Self {
+        let limit = &settings.rate_limit;
+        let rate = Rate {
+            per_second: limit.rate as f64 / 1e6,
+            burst: limit.burst,
+            ipv4_prefix: limit.ipv4_prefix,
+            ipv6_prefix: limit.ipv6_prefix,
+        };
+        let on_rate = OnRate {
+            leak: Share::of_millionths(limit.leak),
+            kiss: Share::of_millionths(limit.kod_share),
+            poll: rate.poll_log2_s(),
+            spares_loopback: !settings.limits_loopback,
+        };
+        Self {
+            allow: settings.allow.clone(),
+            deny: settings.deny.clone(),
+            on_deny: settings.on_deny,
+            limits: Arc::new(Limits {
+                limiter: Limiter::new(rate, settings.clients, rand::random()),
+                on_rate,
+                ceiling: Ceiling::new(settings.amplified_replies),
+            }),
+        }
+    }
+
+    /// The gate of a listener, with the limits or without.
+    pub(super) fn gate(&self, listener: &ListenerAdmission, has_limits: bool) -> Gate {
+        let allow = listener.allow.as_ref().unwrap_or(&self.allow);
+        let deny = listener.deny.as_ref().unwrap_or(&self.deny);
+        Gate {
+            networks: Arc::new(Networks::new(allow, deny)),
+            on_deny: listener.on_deny.unwrap_or(self.on_deny),
+            limits: has_limits.then(|| Arc::clone(&self.limits)),
+        }
+    }
+}
