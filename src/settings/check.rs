@@ -1,17 +1,17 @@
 //! The walk over the merged tree: every value against its declaration, then
 //! the settings against one another. It goes on after an error.
 
+mod admission;
+
 use super::addresses::{Place, conflict};
 use super::errors::{Origin, SettingsError, SettingsErrors, alternatives, hint};
 use super::loader::Environment;
-use super::schema::{
-    self, ADMISSION, CONTROL, KIND, LISTENER, PROTOCOL, ProtocolSchema, RATE_LIMIT, TOP,
-};
+use super::schema::{self, CONTROL, KIND, LISTENER, PROTOCOL, ProtocolSchema, TOP};
 use super::strays::{self, Stray};
 use super::tree::{Origins, Table, Tree, is_plain};
 use super::value::{Given, Refusal, check, describe, is_source_name};
 use super::zone::{self, NoLocalZone};
-use super::{AdmissionSettings, ControlSettings, ProtocolSettings, Settings, SourceSettings};
+use super::{ControlSettings, ProtocolSettings, Settings, SourceSettings};
 use crate::api::settings::{Accepts, Default, Key, Kind, Values};
 use crate::control::{Token, TokenError, is_loopback};
 use crate::sources::{self, KINDS};
@@ -30,8 +30,6 @@ const MOCK: &str = "mock";
 pub(super) const ADMISSION_TABLE: &str = "admission";
 /// The table of limits in that of admission.
 pub(super) const RATE_LIMIT_TABLE: &str = "rate_limit";
-/// The longest that a client's burst may take to come at its rate, in seconds.
-const LONGEST_BURST_S: i64 = 65_536;
 /// The table of control.
 pub(super) const CONTROL_TABLE: &str = "control";
 
@@ -201,112 +199,6 @@ impl<'t> Walk<'t> {
             }
         }
         values
-    }
-
-    /// The networks of a list, each checked by itself; `None` if any is wrong.
-    fn networks(
-        &mut self,
-        path: &str,
-        key: &Key,
-        list: &[Value],
-    ) -> Option<crate::api::settings::Value> {
-        let mut networks = Some(Vec::new());
-        for (index, value) in list.iter().enumerate() {
-            match self.accepted(key, self.origins.given(value)) {
-                Ok(crate::api::settings::Value::Networks(more)) => {
-                    if let Some(networks) = &mut networks {
-                        networks.extend(more);
-                    }
-                }
-                Ok(_) | Err(Refusal::NoLocalZone) => networks = None,
-                Err(Refusal::Because(problem)) => {
-                    self.reject(format!("{path}[{index}]"), value, problem);
-                    networks = None;
-                }
-            }
-        }
-        networks.map(crate::api::settings::Value::Networks)
-    }
-
-    fn admission(&mut self, admission: Option<&'t Value>) -> Option<AdmissionSettings> {
-        let none = Table::new();
-        let before = self.errors.len();
-        let (table, origin) = match admission.map(|value| (value, &value.kind)) {
-            None => (&none, self.file.clone()),
-            Some((value, ValueKind::Table(table))) => (table, self.origin(value)),
-            Some((value, _)) => {
-                self.reject(ADMISSION_TABLE, value, "not a table; write [admission]");
-                return None;
-            }
-        };
-        let keys: Vec<&Key> = ADMISSION.iter().collect();
-        let values = self.table(ADMISSION_TABLE, table, &origin, &keys, strays::of_admission);
-        self.not_in_both(ADMISSION_TABLE, table, &values);
-        let path = join(ADMISSION_TABLE, RATE_LIMIT_TABLE);
-        let (limit, origin) = match table
-            .get(RATE_LIMIT_TABLE)
-            .map(|value| (value, &value.kind))
-        {
-            None => (&none, origin),
-            Some((value, ValueKind::Table(limit))) => (limit, self.origin(value)),
-            Some((value, _)) => {
-                self.reject(path, value, "not a table; write [admission.rate_limit]");
-                return None;
-            }
-        };
-        let keys: Vec<&Key> = RATE_LIMIT.iter().collect();
-        let limits = self.table(&path, limit, &origin, &keys, strays::of_rate_limit);
-        if self.errors.len() > before {
-            return None;
-        }
-        let limits_loopback = table.contains_key(RATE_LIMIT_TABLE);
-        let settings = AdmissionSettings::from_values(&values, &limits, limits_loopback);
-        let told = &settings.rate_limit;
-        if told.kod_share + told.leak > 1_000_000 {
-            let key = if limit.contains_key("leak") {
-                "leak"
-            } else {
-                "kod_share"
-            };
-            let problem = "kod_share and leak are shares of the same requests: together 1 at most \
-                           is accepted";
-            self.reject_in(&path, limit, key, problem);
-        }
-        if i64::from(told.burst) * 1_000_000 > told.rate * LONGEST_BURST_S {
-            let key = if limit.contains_key("burst") {
-                "burst"
-            } else {
-                "rate"
-            };
-            let problem = format!(
-                "at {} requests a second a burst of {} takes more than {LONGEST_BURST_S} s to \
-                 come again; a smaller burst or a higher rate is accepted",
-                told.rate as f64 / 1e6,
-                told.burst
-            );
-            self.reject_in(&path, limit, key, problem);
-        }
-        Some(settings)
-    }
-
-    fn reject_in(&mut self, path: &str, table: &Table, key: &str, problem: impl Into<String>) {
-        if let Some(value) = table.get(key) {
-            self.reject(join(path, key), value, problem);
-        }
-    }
-
-    /// A network cannot be served and not be served.
-    fn not_in_both(&mut self, path: &str, table: &Table, values: &Values) {
-        let (Some(allow), Some(deny)) =
-            (values.find_networks("allow"), values.find_networks("deny"))
-        else {
-            return;
-        };
-        if let Some((address, bits)) = deny.into_iter().find(|net| allow.contains(net)) {
-            let problem =
-                format!("{address}/{bits} is in `allow` too; it is accepted in one of them");
-            self.reject_in(path, table, "deny", problem);
-        }
     }
 
     fn control(
