@@ -16,6 +16,8 @@ _BY_CHANCE = {
 }
 # So few replies are good that a client which stays needs minutes.
 _FEW_GOOD = {"wrong-mode", "zero-timestamps"}
+# It believes a forged reply or not, whichever of those to its four requests is best.
+_TAKES_FORGED = {("ntpdig", "reply-from-elsewhere")}
 # It takes one of several servers, whichever answered best.
 _TAKES_ONE = {"ntpdig"}
 
@@ -23,7 +25,9 @@ _TAKES_ONE = {"ntpdig"}
 def is_held(client, script):
     """Whether this client (its name) is held to its outcome in this scenario."""
     settles_s = next(each.settles_s for each in ALL if each.name == client)
-    if script.name in _BY_CHANCE or (client in _TAKES_ONE and script.is_vote):
+    if (client, script.name) in _TAKES_FORGED or script.name in _BY_CHANCE:
+        return False
+    if client in _TAKES_ONE and script.is_vote:
         return False
     if settles_s is not None:
         is_quick = script.last_change_s() <= _SOON_S and not script.kisses
