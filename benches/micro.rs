@@ -117,7 +117,10 @@ fn source_read(bencher: Bencher<'_, '_>, kind: &str) {
 #[divan::bench(args = ["ports", "lists", "clients"])]
 fn admission(bencher: Bencher<'_, '_>, asked: &str) {
     let mut admission = Admission::for_checked_requests();
-    let own: Vec<_> = PRIVATE.iter().map(|net| net.parse().unwrap()).collect();
+    let own: Vec<_> = PRIVATE
+        .split(", ")
+        .map(|net| net.parse().unwrap())
+        .collect();
     let limits = || Limits {
         limiter: Limiter::new(Rate::default(), 65_536, (1, 2)),
         on_rate: OnRate {

@@ -5,17 +5,9 @@ use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The networks whose addresses are nobody's on the internet: loopback, private
-/// (RFC 1918, RFC 4193) and link-local (RFC 3927, RFC 4291).
-pub const PRIVATE: [&str; 8] = [
-    "127.0.0.0/8",
-    "10.0.0.0/8",
-    "172.16.0.0/12",
-    "192.168.0.0/16",
-    "169.254.0.0/16",
-    "::1/128",
-    "fc00::/7",
-    "fe80::/10",
-];
+/// (RFC 1918, RFC 4193) and link-local (RFC 3927, RFC 4291). As settings write
+/// them, which allow these unless told otherwise.
+pub const PRIVATE: &str = "127.0.0.0/8, 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 169.254.0.0/16, ::1/128, fc00::/7, fe80::/10";
 
 /// Two lists of networks: those whose clients are served, and those whose are
 /// not. Of the networks that hold an address the smallest decides; an address
@@ -187,7 +179,7 @@ mod tests {
     #[test]
     fn the_private_networks_end_where_the_rfcs_say() {
         assert_served(
-            &networks(&PRIVATE, &[]),
+            &networks(&PRIVATE.split(", ").collect::<Vec<_>>(), &[]),
             &[
                 "127.0.0.1",
                 "127.255.255.255",

@@ -5,6 +5,7 @@
 //! the errors, `timeball check`, `timeball sources` and `docs/settings.md`
 //! come from them.
 
+use crate::admission::networks::PRIVATE;
 use crate::api::Delta;
 use crate::api::settings::{Accepts, Default, Key};
 use crate::protocol::text::DEFAULT_FORMAT;
@@ -39,9 +40,7 @@ pub const ADMISSION: &[Key] = &[
     Key {
         name: "allow",
         accepts: Accepts::Networks,
-        default: Default::Is(
-            "127.0.0.0/8, 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 169.254.0.0/16, ::1/128, fc00::/7, fe80::/10",
-        ),
+        default: Default::Is(PRIVATE),
         help: "whose clients are served; unless told, those on loopback, private and link-local networks. Of the networks in `allow` and `deny` that hold an address the smallest decides; an address in none is not served",
     },
     Key {
