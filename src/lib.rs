@@ -29,6 +29,7 @@
 //! | [`simulate`] | a scenario with virtual clients, in virtual time |
 //! | [`scenario`] | time that misbehaves as a file says |
 //! | [`host`] | the only reader of this machine's clocks |
+//! | [`web`] | what everything shares that is asked over HTTP: binding, who may ask |
 //! | [`api`] | the vocabulary that all of it speaks: the crate `timeball-api` |
 
 #[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
@@ -56,6 +57,7 @@ pub mod sources;
 mod svg;
 pub mod transcript;
 pub mod transport;
+pub mod web;
 
 pub use server::{RunningServer, Server, StartError};
 pub use settings::Settings;

@@ -15,11 +15,11 @@ pub fn token(flag: &str, file: Option<&Path>) -> Result<Option<Token>, String> {
             .map(Some)
             .map_err(|error| format!("{flag} {}: {error}", file.display()));
     }
-    let Some(given) = std::env::var_os(Token::VARIABLE) else {
+    let Some(given) = std::env::var_os(Token::CONTROL_VARIABLE) else {
         return Ok(None);
     };
     let token = given.to_str().unwrap_or_default().parse();
     token
         .map(Some)
-        .map_err(|error| format!("{}: {error}", Token::VARIABLE))
+        .map_err(|error| format!("{}: {error}", Token::CONTROL_VARIABLE))
 }

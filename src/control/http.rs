@@ -1,36 +1,24 @@
-//! Control over HTTP: actix-web's server, with one worker.
-//!
-//! # Why
-//! A thread of its own, that no shard shares, answers one request after the
-//! other: a verb that takes long holds up no datagram, and two verbs are never
-//! carried out at once.
+//! Control over HTTP.
 
-use super::access::{Access, Caller, Token};
 use super::arguments::object;
 use super::controllable::Controllable;
 use super::refusal::{Refusal, RefusalKind};
 use super::verbs::{Method, find};
-use actix_web::dev::ServerHandle;
-use actix_web::http::header::{ALLOW, AUTHORIZATION, HOST, HeaderMap, ORIGIN, WWW_AUTHENTICATE};
-use actix_web::http::{KeepAlive, StatusCode};
+use crate::web::access::{Access, Caller};
+use crate::web::server::{Bound, JSON, Running};
+use crate::web::{Token, is_loopback};
 use actix_web::web::{Bytes, Data, Payload, to};
-use actix_web::{App, HttpMessage, HttpRequest, HttpResponse, HttpServer, ResponseError};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse};
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
 use tokio::time::timeout;
 use tracing::info;
 
-/// The media type of every body. RFC 8259 section 11.
-const JSON: &str = "application/json";
 /// How long a body may take to come.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Connections at a time; what comes then waits in the kernel's queue.
-const CONNECTIONS: usize = 64;
-/// How long, in seconds, a stop waits for an answer that is being sent.
-const FAREWELL_S: u64 = 1;
 
 /// Why there is no control.
 #[derive(Debug, Error)]
@@ -39,7 +27,7 @@ pub enum ControlError {
     #[error(
         "control on {address}, which is not loopback, needs a token: name its file \
          (`control.token_file`, `--control-token-file`), or set the variable {}",
-        Token::VARIABLE
+        Token::CONTROL_VARIABLE
     )]
     NeedsToken {
         /// The address.
@@ -57,7 +45,7 @@ pub enum ControlError {
 
 /// A socket for control, which nobody answers on yet.
 pub struct BoundControl {
-    listener: TcpListener,
+    bound: Bound,
     access: Access,
 }
 
@@ -71,14 +59,13 @@ impl BoundControl {
         if token.is_none() && !is_loopback(address) {
             return Err(ControlError::NeedsToken { address });
         }
-        let bind = || {
-            let listener = TcpListener::bind(address)?;
-            let address = listener.local_addr()?;
-            listener.set_nonblocking(true)?;
-            let access = Access { address, token };
-            Ok(Self { listener, access })
+        let bound = Bound::bind(address);
+        let bound = bound.map_err(|error| ControlError::Bind { address, error })?;
+        let access = Access {
+            address: bound.address(),
+            token,
         };
-        bind().map_err(|error| ControlError::Bind { address, error })
+        Ok(Self { bound, access })
     }
 
     /// Where it is bound.
@@ -101,36 +88,20 @@ impl BoundControl {
             access: self.access,
             controlled,
         });
-        let app = move || {
-            App::new()
+        let running = self.bound.serve(move |routes| {
+            routes
                 .app_data(Data::from(Arc::clone(&desk)))
-                .default_service(to(answer))
-        };
-        let server = HttpServer::new(app)
-            .workers(1)
-            .max_connections(CONNECTIONS)
-            .keep_alive(KeepAlive::Disabled)
-            .shutdown_timeout(FAREWELL_S)
-            .disable_signals()
-            .listen(self.listener)?
-            .run();
-        let handle = server.handle();
-        actix_rt::spawn(server);
+                .default_service(to(answer));
+        })?;
         info!(%address, token = is_token_asked, "control");
-        Ok(Control { address, handle })
+        Ok(Control { address, running })
     }
-}
-
-/// Whether only this machine can ask there.
-#[must_use]
-pub fn is_loopback(address: SocketAddr) -> bool {
-    address.ip().to_canonical().is_loopback()
 }
 
 /// Control that answers.
 pub struct Control {
     address: SocketAddr,
-    handle: ServerHandle,
+    running: Running,
 }
 
 impl Control {
@@ -142,7 +113,7 @@ impl Control {
 
     /// Sends the answers that are due, and ends.
     pub async fn stop(self) {
-        self.handle.stop(true).await;
+        self.running.stop().await;
     }
 }
 
@@ -157,7 +128,7 @@ async fn answer(
     body: Payload,
     desk: Data<Desk>,
 ) -> Result<HttpResponse, Refusal> {
-    desk.access.check(caller(request.headers()))?;
+    desk.access.check(Caller::of(request.headers()))?;
     let verb = find(request.path(), request.method().as_str())?;
     let body = match verb.method {
         Method::Get => Bytes::new(),
@@ -168,17 +139,6 @@ async fn answer(
     };
     let answer = (verb.run)(&*desk.controlled, object(&body)?)?;
     Ok(HttpResponse::Ok().content_type(JSON).body(answer))
-}
-
-/// What of the header decides whether the request is let in.
-fn caller(headers: &HeaderMap) -> Caller<'_> {
-    let mut hosts = headers.get_all(HOST);
-    let host = hosts.next().filter(|_| hosts.next().is_none());
-    Caller {
-        host: host.and_then(|host| host.to_str().ok()),
-        has_origin: headers.contains_key(ORIGIN),
-        authorization: headers.get(AUTHORIZATION).map(|value| value.as_bytes()),
-    }
 }
 
 /// A form on a web page can send text, and cannot declare it as this.
@@ -207,25 +167,5 @@ async fn read(body: Payload, longest: usize) -> Result<Bytes, Refusal> {
             let error = format!("the body did not come within {} s", PATIENCE.as_secs());
             Err(Refusal::new(RefusalKind::TooSlow, error))
         }
-    }
-}
-
-impl ResponseError for Refusal {
-    fn status_code(&self) -> StatusCode {
-        StatusCode::from_u16(self.kind().status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
-    }
-
-    fn error_response(&self) -> HttpResponse {
-        let mut response = HttpResponse::build(self.status_code());
-        match self.kind() {
-            RefusalKind::Unauthorized => {
-                response.insert_header((WWW_AUTHENTICATE, "Bearer"));
-            }
-            RefusalKind::MethodNotAllowed => {
-                response.insert_header((ALLOW, self.accepted().unwrap_or_default()));
-            }
-            _ => {}
-        }
-        response.json(self)
     }
 }

@@ -6,26 +6,25 @@
 //! | module | what it does |
 //! |---|---|
 //! | `http` | the server: [`BoundControl`], [`Control`] |
-//! | `access` | who may control: `Host`, `Origin`, [`Token`] |
 //! | `verbs` | the paths, and what is done at each |
 //! | `arguments` | a body of JSON against what its verb declares |
 //! | `clocks` | what is done to clocks |
 //! | `scenarios` | the verbs of a scenario: rules out of JSON, and other scenarios |
 //! | `controllable` | what is driven: [`Controllable`], [`Stage`] |
-//! | `refusal` | why something was not done: [`Refusal`] |
 //! | [`status`] | what is told |
+//!
+//! Who may control is decided in [`web`](crate::web), and what a [`Refusal`] is.
 
-mod access;
 mod arguments;
 pub(crate) mod clocks;
 mod controllable;
 mod http;
-mod refusal;
 mod scenarios;
 pub mod status;
 mod verbs;
 
-pub use access::{Token, TokenError};
+pub use crate::web::{Refusal, RefusalKind, Token, TokenError};
 pub use controllable::{Controllable, Stage};
-pub use http::{BoundControl, Control, ControlError, is_loopback};
-pub use refusal::{Refusal, RefusalKind};
+pub use http::{BoundControl, Control, ControlError};
+
+use crate::web::refusal;

@@ -13,8 +13,8 @@ use super::value::{Given, Refusal, check, describe, is_source_name};
 use super::zone::{self, NoLocalZone};
 use super::{ControlSettings, ProtocolSettings, Settings, SourceSettings};
 use crate::api::settings::{Accepts, Default, Key, Kind, Values};
-use crate::control::{Token, TokenError, is_loopback};
 use crate::sources::{self, KINDS};
+use crate::web::{Token, TokenError, is_loopback};
 use chrono_tz::Tz;
 use config::{Value, ValueKind};
 use std::cell::OnceCell;
@@ -213,7 +213,7 @@ impl<'t> Walk<'t> {
             return None;
         };
         let mut variables = environment.iter();
-        let given = variables.find(|(name, _)| *name == Token::VARIABLE);
+        let given = variables.find(|(name, _)| *name == Token::CONTROL_VARIABLE);
         // What is not UTF-8 is no token, and not the same as none.
         let token = given.map(|(_, token)| token.to_str().unwrap_or_default().parse());
         let token = match token {
@@ -222,7 +222,7 @@ impl<'t> Walk<'t> {
             Some(Err(error)) => {
                 self.errors.push(SettingsError::Unreadable {
                     origin: Origin::Environment {
-                        variable: Token::VARIABLE.to_owned(),
+                        variable: Token::CONTROL_VARIABLE.to_owned(),
                     },
                     problem: TokenError::to_string(&error),
                 });
@@ -241,7 +241,7 @@ impl<'t> Walk<'t> {
             let problem = format!(
                 "not loopback, so whoever controls there has to show a token: set \
                  control.token_file, or the variable {}",
-                Token::VARIABLE
+                Token::CONTROL_VARIABLE
             );
             self.reject(join(CONTROL_TABLE, ADDRESS), given, problem);
         }

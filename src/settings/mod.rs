@@ -48,7 +48,6 @@ pub(crate) use value::{Given, Refusal, check, is_source_name};
 
 use crate::api::settings::{Kind, Values};
 use crate::api::{Delta, Host, Protocol};
-use crate::control::{Token, TokenError};
 use crate::protocol::ProtocolName;
 use crate::protocol::calendar::{CalendarFormat, FormatError};
 use crate::protocol::daytime::{Daytime, DaytimeFormat};
@@ -56,6 +55,7 @@ use crate::protocol::ntp::{Ntp, Symmetric, WhenUnsynchronised};
 use crate::protocol::text::Text;
 use crate::protocol::time::Time;
 use crate::sources::{self, BuiltSource};
+use crate::web::{Token, TokenError};
 use chrono_tz::Tz;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -93,7 +93,7 @@ pub struct ControlSettings {
     pub address: SocketAddr,
     /// The file that has the token.
     pub token_file: Option<String>,
-    /// The token of the variable [`Token::VARIABLE`], which comes before the
+    /// The token of the variable [`Token::CONTROL_VARIABLE`], which comes before the
     /// file's.
     pub token: Option<Token>,
 }

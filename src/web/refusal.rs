@@ -1,4 +1,4 @@
-//! Why control did not do what it was asked, for programs and for people.
+//! Why what was asked over HTTP was not done, for programs and for people.
 
 use crate::settings::{alternatives, hint};
 use serde::Serialize;
@@ -54,7 +54,7 @@ impl RefusalKind {
     }
 }
 
-/// Why control did not do what it was asked; nothing was changed.
+/// Why what was asked was not done; nothing was changed.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Refusal {
     #[serde(skip)]
@@ -93,7 +93,7 @@ impl Refusal {
     }
 
     /// The first of `refusals`, with the others.
-    pub(super) fn all(refusals: impl IntoIterator<Item = Self>) -> Self {
+    pub(crate) fn all(refusals: impl IntoIterator<Item = Self>) -> Self {
         let mut refusals = refusals.into_iter();
         let first = refusals.next();
         let first = first.unwrap_or_else(|| Self::not_accepted("the body is not accepted"));

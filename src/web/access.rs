@@ -1,14 +1,15 @@
-//! Who may control: nobody that a page in a browser can speak for, and beyond
-//! loopback only who knows the token.
+//! Who may ask: nobody that a page in a browser can speak for, and where a token
+//! is asked for only who knows it.
 //!
 //! # Why
 //! Whoever visits a web page runs its scripts, and these can send requests to
 //! 127.0.0.1. A browser says so in `Origin`; where a page has its own name point
 //! to 127.0.0.1 (DNS rebinding), `Host` still has that name. So any `Origin` is
-//! refused, and of hosts only `localhost` and addresses of this server are
-//! accepted: nobody but this machine decides where those lead.
+//! refused where something changes, and of hosts only `localhost` and addresses
+//! of this server are accepted: nobody but this machine decides where those lead.
 
 use super::refusal::{Refusal, RefusalKind};
+use actix_web::http::header::{AUTHORIZATION, HOST, HeaderMap, ORIGIN};
 use std::fmt;
 use std::io::{self, Read};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -22,7 +23,7 @@ const SHORTEST_TOKEN: usize = 16;
 /// The most.
 const LONGEST_TOKEN: usize = 512;
 
-/// A secret that whoever controls has to show: `Authorization: Bearer TOKEN`.
+/// A secret that whoever asks has to show: `Authorization: Bearer TOKEN`.
 /// RFC 6750 section 2.1.
 ///
 /// 16 to 512 characters: letters, digits and `-._~+/=`. It is never shown.
@@ -30,8 +31,10 @@ const LONGEST_TOKEN: usize = 512;
 pub struct Token(String);
 
 impl Token {
-    /// The variable of the environment that may hold a token.
-    pub const VARIABLE: &'static str = "TIMEBALL_CONTROL_TOKEN";
+    /// The variable of the environment that may hold the token of control.
+    pub const CONTROL_VARIABLE: &'static str = "TIMEBALL_CONTROL_TOKEN";
+    /// The one that may hold the token of `[http]`.
+    pub const HTTP_VARIABLE: &'static str = "TIMEBALL_HTTP_TOKEN";
 
     /// The token in `file`, which has it on a line of its own.
     ///
@@ -97,7 +100,7 @@ pub enum TokenError {
 
 /// What of a request's header decides whether it is let in.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Caller<'a> {
+pub(crate) struct Caller<'a> {
     /// `Host`; `None` unless there is exactly one, in ASCII.
     pub host: Option<&'a str>,
     /// Whether there is an `Origin`.
@@ -106,9 +109,28 @@ pub(super) struct Caller<'a> {
     pub authorization: Option<&'a [u8]>,
 }
 
+impl<'a> Caller<'a> {
+    /// What `headers` say.
+    pub fn of(headers: &'a HeaderMap) -> Self {
+        let mut hosts = headers.get_all(HOST);
+        let host = hosts.next().filter(|_| hosts.next().is_none());
+        Self {
+            host: host.and_then(|host| host.to_str().ok()),
+            has_origin: headers.contains_key(ORIGIN),
+            authorization: headers.get(AUTHORIZATION).map(|value| value.as_bytes()),
+        }
+    }
+}
+
+/// Whether only this machine can ask there.
+#[must_use]
+pub fn is_loopback(address: SocketAddr) -> bool {
+    address.ip().to_canonical().is_loopback()
+}
+
 /// Who is let in.
 #[derive(Debug, Clone)]
-pub(super) struct Access {
+pub(crate) struct Access {
     /// Where the server is bound.
     pub address: SocketAddr,
     /// What the caller has to show, if anything.
@@ -116,22 +138,33 @@ pub(super) struct Access {
 }
 
 impl Access {
+    /// Lets in whoever names this host, speaks for no web page and shows the
+    /// token.
+    ///
     /// # Errors
     /// Why the caller is not let in.
     pub fn check(&self, caller: Caller<'_>) -> Result<(), Refusal> {
-        if !caller.host.is_some_and(|host| self.is_own_host(host)) {
-            let refusal = Refusal::new(
-                RefusalKind::Forbidden,
-                "the header `Host` names another host; ask by address",
-            );
-            return Err(refusal.accepting("`localhost` or the address of this server"));
+        self.check_host(caller)?;
+        check_origin(caller)?;
+        self.check_token(caller)
+    }
+
+    /// # Errors
+    /// The request names another host.
+    pub fn check_host(&self, caller: Caller<'_>) -> Result<(), Refusal> {
+        if caller.host.is_some_and(|host| self.is_own_host(host)) {
+            return Ok(());
         }
-        if caller.has_origin {
-            return Err(Refusal::new(
-                RefusalKind::Forbidden,
-                "a request with the header `Origin` comes from a web page, and is refused",
-            ));
-        }
+        let refusal = Refusal::new(
+            RefusalKind::Forbidden,
+            "the header `Host` names another host; ask by address",
+        );
+        Err(refusal.accepting("`localhost` or the address of this server"))
+    }
+
+    /// # Errors
+    /// There is a token, and the request does not show it.
+    pub fn check_token(&self, caller: Caller<'_>) -> Result<(), Refusal> {
         let Some(token) = &self.token else {
             return Ok(());
         };
@@ -167,6 +200,18 @@ impl Access {
         let (address, own) = (address.to_canonical(), self.address.ip().to_canonical());
         address.is_loopback() || own.is_unspecified() || address == own
     }
+}
+
+/// # Errors
+/// The request comes from a web page.
+pub(crate) fn check_origin(caller: Caller<'_>) -> Result<(), Refusal> {
+    if caller.has_origin {
+        return Err(Refusal::new(
+            RefusalKind::Forbidden,
+            "a request with the header `Origin` comes from a web page, and is refused",
+        ));
+    }
+    Ok(())
 }
 
 /// The host of `HOST`, `HOST:PORT` or `[IPV6]:PORT`. RFC 9110 section 7.2.
