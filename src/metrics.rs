@@ -63,6 +63,12 @@ impl Counters {
         add(&self.kernel_drops, count);
     }
 
+    /// How many datagrams were counted that the kernel dropped.
+    #[must_use]
+    pub fn kernel_drops(&self) -> u64 {
+        self.kernel_drops.load(Ordering::Relaxed)
+    }
+
     /// Adds these counters to `totals`.
     pub fn add_to(&self, totals: &mut Totals) {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
@@ -99,6 +105,15 @@ impl ShardCounters {
             responders: (0..responders).map(|_| Arc::default()).collect(),
             kernel,
         }
+    }
+
+    /// The same counts, with counters for so many responders at least.
+    #[must_use]
+    pub fn with_responders(mut self, count: usize) -> Self {
+        let more = count.saturating_sub(self.responders.len());
+        self.responders
+            .extend(std::iter::repeat_with(Arc::default).take(more));
+        self
     }
 
     /// Adds all of it to `totals`, with the drops that no datagram has told the

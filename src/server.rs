@@ -5,34 +5,37 @@ mod available;
 mod controlled;
 mod error;
 mod gates;
+mod listening;
+mod live;
+mod orders;
+mod reloaded;
 mod running;
 
 pub use error::StartError;
 pub(crate) use error::remedy_anywhere;
+pub(crate) use listening::room;
+pub use orders::Reread;
+pub use reloaded::{ReloadError, Reloaded, Renamed};
 pub use running::{BoundListener, Launched, RunningServer};
 
-use crate::actors::supervisor::{
-    ListenerPlan, OpenTransport, Responders, Supervisor, allowed_cpus,
-};
+use crate::actors::supervisor::allowed_cpus;
 use crate::admission::Admission;
+use crate::admission::ports::PortSet;
 use crate::api::{Host, Source};
 use crate::control::BoundControl;
 use crate::host::this_host;
-use crate::metrics::ShardCounters;
+use crate::protocol::ProtocolName;
 use crate::protocol::calendar::FormatError;
 use crate::service::Service;
-use crate::settings::{ControlSettings, ListenerSettings, ProtocolSettings, Settings};
-use crate::transport::udp::{BindOptions, Bound, DropMeter, UdpTransport, bind};
-use crate::transport::{Room, Transport};
-use available::Available;
-use gates::Gates;
+use crate::settings::{ControlSettings, ProtocolSettings, Settings};
+use crate::transport::Transport;
+use live::{Around, Live};
 use running::Handle;
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc;
 use tokio::sync::oneshot;
-use tracing::warn;
 
 /// Puts something between the network and a listener: called with the number
 /// of the listener and its transport, on the thread that will watch it.
@@ -44,6 +47,7 @@ pub struct Server {
     host: Option<Host>,
     given: BTreeMap<String, Source>,
     wrap: Option<WrapTransport>,
+    reread: Option<Reread>,
 }
 
 impl Server {
@@ -55,6 +59,7 @@ impl Server {
             host: None,
             given: BTreeMap::new(),
             wrap: None,
+            reread: None,
         }
     }
 
@@ -79,6 +84,15 @@ impl Server {
     pub fn with_transport(self, wrap: WrapTransport) -> Self {
         Self {
             wrap: Some(wrap),
+            ..self
+        }
+    }
+
+    /// Has the settings read like this when they are to be read anew.
+    #[must_use]
+    pub fn with_reread(self, reread: Reread) -> Self {
+        Self {
+            reread: Some(reread),
             ..self
         }
     }
@@ -125,155 +139,32 @@ impl Server {
     /// # Panics
     /// Outside of an actix system.
     pub async fn launch(self) -> Result<Launched, StartError> {
-        let host = self.host.unwrap_or_else(this_host);
         let control = self.settings.control.as_ref().map(bind_control);
         let control = control.transpose()?;
-        let available = Available::build(&self.settings, self.given, &host)?;
+        let (handle, orders) = Handle::new();
         let shards = shard_count(self.settings.threads);
-        let mut prepared = Vec::new();
-        for (number, settings) in self.settings.listeners.iter().enumerate() {
-            let source = available.get(number, &settings.source)?;
-            prepared.push(Prepared::bind(number, settings, source, shards)?);
-        }
-        // Known only now, as the settings may leave ports to the kernel.
-        let ports: Vec<u16> = prepared
-            .iter()
-            .map(|listener| listener.bound.address.port())
-            .collect();
-        let gates = self.settings.admission.as_ref().map(Gates::new);
-        let mut plans = Vec::new();
-        let mut handle = Handle::default();
-        for listener in prepared {
-            handle.listeners.push(listener.told());
-            let service = listener
-                .service(&ports, gates.as_ref())?
-                .with_max_queue_delay(self.settings.max_queue_delay);
-            let planned = listener.plan(&service, self.settings.batch, shards, self.wrap.as_ref());
-            let counters = planned.iter().map(|plan| plan.counters.clone());
-            handle.counters.push(counters.collect());
-            plans.extend(planned);
-        }
-        handle.mocks = Arc::new(available.mocks);
-        let supervisor = Supervisor::launch(shards, plans, available.upkeep, host.clock).await?;
-        handle.listeners.iter().for_each(BoundListener::announce);
+        let mut live = Live::new(Around {
+            host: self.host.unwrap_or_else(this_host),
+            given: self.given,
+            wrap: self.wrap,
+            shards,
+            handle: handle.clone(),
+        });
+        live.change_to(self.settings).await?;
+        actix_rt::spawn(orders.carry_out(live, self.reread));
         let launched = Launched {
             handle,
-            supervisor,
             control: None,
         };
         Ok(launched.controlled_by(control).await?)
     }
 }
 
-/// A listener whose sockets are bound.
-struct Prepared<'a> {
-    number: usize,
-    settings: &'a ListenerSettings,
-    source: &'a Source,
-    responders: Responders,
-    bound: Bound,
-}
-
-impl<'a> Prepared<'a> {
-    fn bind(
-        number: usize,
-        settings: &'a ListenerSettings,
-        source: &'a Source,
-        shards: usize,
-    ) -> Result<Self, StartError> {
-        let responders = responders(settings, source);
-        let sockets = match responders {
-            // One order of requests, and one count of them.
-            _ if source.test_time => 1,
-            Responders::OnThreads(_) => 1,
-            Responders::OnShard(_) => shards,
-        };
-        let bound = bind_listener(number, settings, sockets)?;
-        Ok(Self {
-            number,
-            settings,
-            source,
-            responders,
-            bound,
-        })
-    }
-
-    /// What people and programs are told of it.
-    fn told(&self) -> BoundListener {
-        BoundListener {
-            protocol: self.settings.protocol.name(),
-            address: self.bound.address,
-            source: self.settings.source.clone(),
-            test_time: self.source.test_time,
-        }
-    }
-
-    /// What its responders do, where this server listens on `ports`.
-    fn service(&self, ports: &[u16], gates: Option<&Gates>) -> Result<Service, StartError> {
-        // A thread of its own is for a source that may block: how long a request
-        // has waited is then asked for each, not once for its batch.
-        let may_block = matches!(self.responders, Responders::OnThreads(_));
-        let source = Source {
-            may_block,
-            ..self.source.clone()
-        };
-        let mut admission = admission(&self.settings.protocol, ports);
-        if let Some(gates) = gates {
-            let has_limits = self.settings.admission.rate_limit && !source.test_time;
-            admission = admission.with_gate(gates.gate(&self.settings.admission, has_limits));
-        }
-        let protocol = self
-            .settings
-            .protocol
-            .build()
-            .map_err(|error| StartError::Format {
-                listener: self.number,
-                error,
-            })?;
-        Ok(Service::new(protocol, source, admission))
-    }
-
-    /// One plan for each of its sockets, each on another shard.
-    fn plan(
-        self,
-        service: &Service,
-        batch: usize,
-        shards: usize,
-        wrap: Option<&WrapTransport>,
-    ) -> Vec<ListenerPlan> {
-        let Self {
-            number,
-            settings,
-            source,
-            responders,
-            bound,
-        } = self;
-        let protocol = settings.protocol.name();
-        // Requests to one test clock are served in one order: on one shard.
-        let first_shard = if source.test_time { 0 } else { number };
-        let plan = |(index, socket)| {
-            let socket = Arc::new(socket);
-            ListenerPlan {
-                name: format!("{protocol} {}", bound.address),
-                protocol,
-                shard: (first_shard + index) % shards,
-                counters: ShardCounters::new(responders.count(), DropMeter::of(&socket)),
-                open: open(number, socket, wrap.cloned()),
-                service: service.another(),
-                batch,
-                room: room(&settings.protocol),
-                responders,
-            }
-        };
-        bound.sockets.into_iter().enumerate().map(plan).collect()
-    }
-}
-
-/// Whom `protocol` answers anywhere, where this server listens on `ports`.
-fn admission(protocol: &ProtocolSettings, ports: &[u16]) -> Admission {
+/// Whom `protocol` answers anywhere, where this server listens on `own_ports`.
+pub(crate) fn admission(protocol: ProtocolName, own_ports: &Arc<PortSet>) -> Admission {
     match protocol {
-        ProtocolSettings::Ntp(_) => Admission::for_checked_requests(),
-        _ => Admission::for_any_datagram(ports),
+        ProtocolName::Ntp => Admission::for_checked_requests(),
+        _ => Admission::for_any_datagram(Arc::clone(own_ports)),
     }
 }
 
@@ -285,9 +176,9 @@ fn admission(protocol: &ProtocolSettings, ports: &[u16]) -> Admission {
 pub(crate) fn service(
     protocol: &ProtocolSettings,
     source: Source,
-    ports: &[u16],
+    own_ports: &Arc<PortSet>,
 ) -> Result<Service, FormatError> {
-    let admission = admission(protocol, ports);
+    let admission = admission(protocol.protocol(), own_ports);
     Ok(Service::new(protocol.build()?, source, admission))
 }
 
@@ -308,84 +199,5 @@ fn shard_count(threads: usize) -> usize {
         cpus
     } else {
         threads.min(cpus)
-    }
-}
-
-/// A source that may block must not stop the other listeners of a shard, so its
-/// responders have threads even if the settings give them none.
-fn responders(listener: &ListenerSettings, source: &Source) -> Responders {
-    if source.test_time && !source.may_block {
-        Responders::OnShard(1)
-    } else if listener.responder_threads > 0 || source.may_block {
-        Responders::OnThreads(listener.responder_threads.max(1))
-    } else {
-        Responders::OnShard(listener.responders)
-    }
-}
-
-fn bind_listener(
-    number: usize,
-    listener: &ListenerSettings,
-    sockets: usize,
-) -> Result<Bound, StartError> {
-    let protocol = listener.protocol.name();
-    let options = BindOptions {
-        address: listener.address,
-        sockets,
-        receive_buffer: listener.receive_buffer,
-        freebind: listener.freebind,
-        interface: listener.interface.clone(),
-    };
-    let bound = bind(&options).map_err(|error| StartError::Bind {
-        listener: number,
-        protocol,
-        address: listener.address,
-        error,
-    })?;
-    let (asked, granted) = (listener.receive_buffer, bound.receive_buffer);
-    if granted < asked {
-        warn!(
-            %protocol,
-            address = %bound.address,
-            "listeners[{number}].receive_buffer = {asked}: the kernel granted {granted} octets, \
-             so a burst may lose requests; raise its limit with \
-             `sysctl -w net.core.rmem_max={asked}`, or give this program CAP_NET_ADMIN",
-        );
-    }
-    Ok(bound)
-}
-
-fn open(number: usize, socket: Arc<socket2::Socket>, wrap: Option<WrapTransport>) -> OpenTransport {
-    Box::new(move || {
-        let transport: Box<dyn Transport> = Box::new(UdpTransport::open(socket)?);
-        Ok(match wrap {
-            Some(wrap) => wrap(number, transport),
-            None => transport,
-        })
-    })
-}
-
-/// The longest reply of the protocols that write a line.
-const LINE: usize = 514;
-
-/// The octets that requests and replies of a protocol may have.
-pub(crate) fn room(settings: &ProtocolSettings) -> Room {
-    match settings {
-        ProtocolSettings::Text { .. } => Room {
-            request: 256,
-            reply: LINE,
-        },
-        ProtocolSettings::Daytime { .. } => Room {
-            request: 64,
-            reply: LINE,
-        },
-        ProtocolSettings::Time => Room {
-            request: 64,
-            reply: 8,
-        },
-        ProtocolSettings::Ntp(_) => Room {
-            request: 1280,
-            reply: 64,
-        },
     }
 }

@@ -27,8 +27,8 @@ pub struct Listener {
     kernel_drops: KernelDrops,
     errors: ErrorLog,
     clock: Arc<dyn HostClock>,
-    /// Tells the stream to end with what has been received by then.
-    drain: Option<oneshot::Sender<Timestamp>>,
+    /// Tells the stream how to end.
+    end: Option<oneshot::Sender<Rest>>,
     /// Who waits for the end.
     ended: Vec<oneshot::Sender<()>>,
 }
@@ -53,14 +53,19 @@ pub struct ListenerParts {
 impl Listener {
     /// Starts receiving, on the arbiter of this thread.
     pub fn start(parts: ListenerParts) -> actix::Addr<Self> {
-        let (drain, stop) = oneshot::channel();
+        let (end, told_to_end) = oneshot::channel();
+        let kernel_drops = KernelDrops {
+            // The kernel counts modulo 2^32 for as long as there is the socket,
+            // which may have had another listener.
+            last: parts.counters.kernel_drops() as u32,
+        };
         let arrivals = Arrivals {
             transport: parts.transport,
             pool: parts.pool.clone(),
             batch: None,
             backoff: Backoff::default(),
-            stop,
-            stopping: None,
+            told_to_end,
+            ending: None,
         };
         Self::create(|context| {
             Self::add_stream(arrivals, context);
@@ -69,10 +74,10 @@ impl Listener {
                 responders: parts.responders,
                 pool: parts.pool,
                 counters: parts.counters,
-                kernel_drops: KernelDrops::default(),
+                kernel_drops,
                 errors: ErrorLog::default(),
                 clock: parts.clock,
-                drain: Some(drain),
+                end: Some(end),
                 ended: Vec::new(),
             }
         })
@@ -130,18 +135,27 @@ impl StreamHandler<Arrival> for Listener {
     }
 }
 
-/// Answer what has been received, then stop. Resolves when that is done.
-#[derive(Message)]
+/// Receive no more, have answered what was received, then stop. Resolves when
+/// that is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Message)]
 #[rtype(result = "()")]
-pub struct Drain;
+pub enum End {
+    /// What arrived before now is received and answered.
+    Drain,
+    /// What waits in the socket stays there, for who has it next.
+    HandOver,
+}
 
-impl Handler<Drain> for Listener {
+impl Handler<End> for Listener {
     type Result = ResponseFuture<()>;
 
-    fn handle(&mut self, _: Drain, _context: &mut Self::Context) -> Self::Result {
-        if let Some(drain) = self.drain.take() {
+    fn handle(&mut self, how: End, _context: &mut Self::Context) -> Self::Result {
+        if let Some(end) = self.end.take() {
             // The stream is gone only when the listener is ending already.
-            let _ = drain.send(self.clock.now().realtime);
+            let _ = end.send(match how {
+                End::Drain => Rest::Until(self.clock.now().realtime),
+                End::HandOver => Rest::Left,
+            });
         }
         let (ended, end) = oneshot::channel();
         self.ended.push(ended);
@@ -170,16 +184,18 @@ struct Arrivals {
     /// The batch to receive into, kept from one poll to the next.
     batch: Option<PooledBatch>,
     backoff: Backoff,
-    stop: oneshot::Receiver<Timestamp>,
-    stopping: Option<Stopping>,
+    told_to_end: oneshot::Receiver<Rest>,
+    /// What is still to be received, once the stream is ending.
+    ending: Option<Rest>,
 }
 
-/// How far the stream has come in stopping.
-enum Stopping {
-    /// Still receiving what arrived before this moment.
-    Draining(Timestamp),
-    /// The last item has been given.
-    Ended,
+/// What a stream that ends does with what waits in the socket.
+#[derive(Clone, Copy)]
+enum Rest {
+    /// Receives what arrived before this moment.
+    Until(Timestamp),
+    /// Leaves it there, or has received it: the last item has been given.
+    Left,
 }
 
 impl Arrivals {
@@ -220,7 +236,7 @@ impl Arrivals {
         if received.is_ok() && first_arrival(&mut batch).is_none_or(|arrived| arrived <= stopped) {
             return Poll::Ready(Some(Arrival::Batch(batch)));
         }
-        self.stopping = Some(Stopping::Ended);
+        self.ending = Some(Rest::Left);
         Poll::Ready(self.transport.kernel_drops().map(Arrival::KernelDrops))
     }
 }
@@ -241,17 +257,17 @@ impl Stream for Arrivals {
         context: &mut task::Context<'_>,
     ) -> Poll<Option<Arrival>> {
         let this = &mut *self;
-        if this.stopping.is_none()
-            && let Poll::Ready(stopped) = Pin::new(&mut this.stop).poll(context)
+        if this.ending.is_none()
+            && let Poll::Ready(rest) = Pin::new(&mut this.told_to_end).poll(context)
         {
             // The sender is dropped without a word only when the listener is
             // gone, and then nothing is to be answered.
-            this.stopping = Some(stopped.map_or(Stopping::Ended, Stopping::Draining));
+            this.ending = Some(rest.unwrap_or(Rest::Left));
         }
-        match this.stopping {
+        match this.ending {
             None => this.receive(context).map(Some),
-            Some(Stopping::Draining(stopped)) => this.drain(stopped, context),
-            Some(Stopping::Ended) => Poll::Ready(None),
+            Some(Rest::Until(stopped)) => this.drain(stopped, context),
+            Some(Rest::Left) => Poll::Ready(None),
         }
     }
 }
@@ -289,7 +305,7 @@ impl Backoff {
 }
 
 /// Turns the kernel's running count, which wraps at 2^32, into increments.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct KernelDrops {
     last: u32,
 }

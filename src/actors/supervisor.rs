@@ -1,15 +1,15 @@
-//! The actor that starts and stops the others.
+//! What starts the actors, and ends them.
 
-use super::listener::{Drain, Listener, ListenerParts};
+use super::listener::{Listener, ListenerParts};
 use super::mailbox::mailbox;
 use super::responder::{Responder, ResponderParts};
 use super::served_log::ServedLog;
 use super::upkeep::UpkeepThread;
-use crate::api::{HostClock, Upkeep};
+use crate::api::HostClock;
 use crate::metrics::ShardCounters;
 use crate::service::Service;
 use crate::transport::{BatchPool, Room, Transport};
-use actix::{Actor, Addr, Context, Handler, Message, ResponseFuture};
+use actix::Addr;
 use actix_rt::Arbiter;
 use futures_util::future::join_all;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity, set_name};
@@ -21,10 +21,13 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tracing::warn;
 
+pub use super::listener::End;
+pub use super::upkeep::UpkeepChange;
+
 /// Opens a transport on the thread that will watch it.
 pub type OpenTransport = Box<dyn FnOnce() -> io::Result<Box<dyn Transport>> + Send>;
 
-/// How long a stop waits for answers that are being worked on.
+/// How long an end waits for answers that are being worked on.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Batches in flight where responders share the listener's thread: while one is
 /// answered nothing is received, so another would only push this one out of the
@@ -37,14 +40,20 @@ const MAILBOX_OF_THREADS: usize = 128;
 
 /// One listener on one shard, ready to be started.
 pub struct ListenerPlan {
-    /// What the log calls it.
-    pub name: String,
-    /// The protocol's name.
-    pub protocol: &'static str,
     /// Which shard.
     pub shard: usize,
     /// Opens its transport there.
     pub open: OpenTransport,
+    /// What is started there.
+    pub parts: Planned,
+}
+
+/// What is started on a shard, of one listener.
+pub struct Planned {
+    /// What the log calls it.
+    pub name: String,
+    /// The protocol's name.
+    pub protocol: &'static str,
     /// What its responders do.
     pub service: Service,
     /// Datagrams in a batch.
@@ -76,101 +85,180 @@ impl Responders {
     }
 }
 
-/// Starts listeners and responders, has the sources tended, and stops it all.
+/// Starts listeners and responders on the threads of the shards, has the sources
+/// tended, and ends all of it.
+///
+/// # Why it is no actor
+/// Nobody but the server's own task speaks to it, one wish after the other, and
+/// waits for each: a mailbox between the two would hold one message at most.
 pub struct Supervisor {
-    arbiters: Vec<Arbiter>,
-    listeners: Vec<Addr<Listener>>,
+    shards: Vec<Arbiter>,
     upkeep: Option<UpkeepThread>,
     clock: Arc<dyn HostClock>,
 }
 
 impl Supervisor {
-    /// Starts every plan on `shards` threads, and the supervisor on this one.
+    /// Starts the threads of `shards` shards.
     ///
     /// # Errors
     /// The operating system's, when a thread or a reactor cannot be had.
     ///
     /// # Panics
     /// Outside of an actix system.
-    pub async fn launch(
-        shards: usize,
-        plans: Vec<ListenerPlan>,
-        upkeep: Vec<Box<dyn Upkeep>>,
-        clock: Arc<dyn HostClock>,
-    ) -> io::Result<Addr<Self>> {
-        let mut supervisor = Self {
-            arbiters: Vec::new(),
-            listeners: Vec::new(),
-            upkeep: None,
-            clock,
-        };
-        match supervisor.start_all(shards, plans, upkeep).await {
-            Ok(()) => Ok(supervisor.start()),
-            Err(error) => {
-                supervisor.end_threads();
-                Err(error)
-            }
-        }
-    }
-
-    async fn start_all(
-        &mut self,
-        shards: usize,
-        plans: Vec<ListenerPlan>,
-        upkeep: Vec<Box<dyn Upkeep>>,
-    ) -> io::Result<()> {
+    pub fn start(shards: usize, clock: Arc<dyn HostClock>) -> io::Result<Self> {
         let cpus = allowed_cpus();
+        let mut started = Threads::default();
         for shard in 0..shards {
             let cpu = cpus.get(shard % cpus.len().max(1)).copied();
-            self.arbiters
-                .push(start_thread(format!("shard-{shard}"), cpu)?);
+            let thread = start_thread(format!("shard-{shard}"), cpu)?;
+            started.0.push(thread);
         }
-        for plan in plans {
-            let listener = self.start_listener(plan).await?;
-            self.listeners.push(listener);
+        Ok(Self {
+            shards: started.keep(),
+            upkeep: None,
+            clock,
+        })
+    }
+
+    /// Opens a listener's transport on its shard, and starts the threads that its
+    /// responders want: all of it that can fail.
+    ///
+    /// # Errors
+    /// The operating system's, when a thread or a reactor cannot be had.
+    pub async fn open(&self, plan: ListenerPlan) -> io::Result<OpenListener> {
+        let mut threads = Threads::default();
+        if let Responders::OnThreads(_) = plan.parts.responders {
+            for number in 0..plan.parts.responders.count() {
+                let name = format!("{}-{number}", plan.parts.protocol);
+                threads.0.push(start_thread(name, None)?);
+            }
         }
-        if !upkeep.is_empty() {
-            self.upkeep = Some(UpkeepThread::start(upkeep, Arc::clone(&self.clock))?);
+        let handles: Vec<_> = threads.0.iter().map(Arbiter::handle).collect();
+        let (opened, is_open) = oneshot::channel();
+        let (go, told_to_go) = oneshot::channel();
+        let (started, start) = oneshot::channel();
+        let clock = Arc::clone(&self.clock);
+        self.shards[plan.shard].spawn_fn(move || {
+            let transport = match (plan.open)() {
+                Ok(transport) => transport,
+                // Nobody is left to be told only when the start was given up.
+                Err(error) => return drop(opened.send(Err(error))),
+            };
+            let _ = opened.send(Ok(()));
+            actix_rt::spawn(async move {
+                // An error means that it is given up.
+                if told_to_go.await.is_ok() {
+                    let parts = plan.parts;
+                    let _ = started.send(start_on_this_thread(parts, transport, &handles, clock));
+                }
+            });
+        });
+        let gone = |_| io::Error::other("the shard's thread has ended");
+        is_open.await.map_err(gone)??;
+        Ok(OpenListener { go, start, threads })
+    }
+
+    /// Changes which sources are tended; starts a thread for that when there is
+    /// one the first time.
+    ///
+    /// # Errors
+    /// The operating system's, when a thread cannot be had.
+    pub fn tend(&mut self, change: UpkeepChange) -> io::Result<()> {
+        match &self.upkeep {
+            Some(upkeep) => upkeep.change(change),
+            None if change.added.is_empty() => {}
+            None => self.upkeep = Some(UpkeepThread::start(change.added, self.clock.clone())?),
         }
         Ok(())
     }
 
-    async fn start_listener(&mut self, plan: ListenerPlan) -> io::Result<Addr<Listener>> {
-        let started_before = self.arbiters.len();
-        if let Responders::OnThreads(_) = plan.responders {
-            for number in 0..plan.responders.count() {
-                self.arbiters
-                    .push(start_thread(format!("{}-{number}", plan.protocol), None)?);
-            }
-        }
-        let threads = &self.arbiters[started_before..];
-        let (started, start) = oneshot::channel();
-        let clock = Arc::clone(&self.clock);
-        let handles: Vec<_> = threads.iter().map(Arbiter::handle).collect();
-        self.arbiters[plan.shard].spawn_fn(move || {
-            let listener = start_on_this_thread(plan, &handles, clock);
-            // Nobody is left to be told only when the launch was given up.
-            let _ = started.send(listener);
-        });
-        start
-            .await
-            .unwrap_or_else(|_| Err(io::Error::other("the shard's thread has ended")))
+    /// Resolves once each shard's thread has had a turn: none of them hangs.
+    pub async fn pulse(&self) {
+        let pulse = |shard: &Arbiter| {
+            let (beat, felt) = oneshot::channel::<()>();
+            shard.spawn_fn(move || drop(beat));
+            felt
+        };
+        join_all(self.shards.iter().map(pulse)).await;
     }
 
-    /// Has every thread end as soon as it can.
-    fn stop_threads(&self) {
-        for arbiter in &self.arbiters {
-            arbiter.stop();
+    /// Ends the threads of the shards. Their listeners are to be ended before;
+    /// where one was not (`is_done` is false), its shard cannot be waited for.
+    pub fn stop(self, is_done: bool) {
+        drop(self.upkeep);
+        Threads(self.shards).end(is_done);
+    }
+}
+
+/// A listener whose transport is open. Dropped, it is closed again.
+pub struct OpenListener {
+    go: oneshot::Sender<()>,
+    start: oneshot::Receiver<Addr<Listener>>,
+    threads: Threads,
+}
+
+impl OpenListener {
+    /// Has it receive from now on.
+    ///
+    /// # Panics
+    /// When its shard's thread has ended.
+    pub async fn start(self) -> StartedListener {
+        // An error shows at the next step.
+        let _ = self.go.send(());
+        StartedListener {
+            listener: self.start.await.expect("a shard outlives its listeners"),
+            threads: self.threads,
         }
     }
+}
 
-    /// Ends every thread and waits for that.
-    fn end_threads(&mut self) {
-        self.stop_threads();
-        for arbiter in self.arbiters.drain(..) {
-            if arbiter.join().is_err() {
+/// A listener that receives on one shard.
+pub struct StartedListener {
+    listener: Addr<Listener>,
+    /// Those of its responders, if they have any of their own.
+    threads: Threads,
+}
+
+impl StartedListener {
+    /// Has it receive no more and answer what it has received. Whether that was
+    /// done in time: what still hangs is given up.
+    pub async fn end(self, how: End) -> bool {
+        // A closed mailbox means that the listener has ended already.
+        let is_done = timeout(PATIENCE, self.listener.send(how)).await.is_ok();
+        if !is_done {
+            warn!("a source still blocks; what it had to answer is given up");
+        }
+        self.threads.end(is_done);
+        is_done
+    }
+}
+
+/// Threads with a reactor, which end when this is dropped.
+#[derive(Default)]
+struct Threads(Vec<Arbiter>);
+
+impl Threads {
+    fn keep(mut self) -> Vec<Arbiter> {
+        std::mem::take(&mut self.0)
+    }
+
+    /// Ends them, and waits for that if it `can_wait`.
+    fn end(mut self, can_wait: bool) {
+        for thread in &self.0 {
+            thread.stop();
+        }
+        for thread in self.0.drain(..) {
+            if can_wait && thread.join().is_err() {
                 warn!("a thread ended by a panic");
             }
+        }
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        for thread in &self.0 {
+            thread.stop();
         }
     }
 }
@@ -178,11 +266,11 @@ impl Supervisor {
 /// Starts a listener and its responders on the shard's thread, or the
 /// responders on `threads` if there are any.
 fn start_on_this_thread(
-    plan: ListenerPlan,
+    plan: Planned,
+    transport: Box<dyn Transport>,
     threads: &[actix_rt::ArbiterHandle],
     clock: Arc<dyn HostClock>,
-) -> io::Result<Addr<Listener>> {
-    let transport = (plan.open)()?;
+) -> Addr<Listener> {
     let outbox = transport.outbox();
     let log = ServedLog::new(plan.protocol);
     let mut counters = plan.counters.responders.into_iter();
@@ -223,7 +311,7 @@ fn start_on_this_thread(
         counters: plan.counters.listener,
         clock,
     };
-    Ok(Listener::start(parts))
+    Listener::start(parts)
 }
 
 /// Starts a thread with a reactor, under `name`, pinned to `cpu` if one is given.
@@ -254,44 +342,4 @@ pub fn allowed_cpus() -> Vec<usize> {
     (0..CpuSet::MAX_CPU)
         .filter(|&cpu| allowed.is_set(cpu))
         .collect()
-}
-
-impl Actor for Supervisor {
-    type Context = Context<Self>;
-}
-
-/// Answer what has been received, then end every listener, responder and
-/// thread. Resolves to whether everything received was answered in time.
-#[derive(Message)]
-#[rtype(result = "bool")]
-pub struct Stop;
-
-impl Handler<Stop> for Supervisor {
-    type Result = ResponseFuture<bool>;
-
-    fn handle(&mut self, _: Stop, _context: &mut Self::Context) -> Self::Result {
-        let drains: Vec<_> = self
-            .listeners
-            .drain(..)
-            .map(|listener| listener.send(Drain))
-            .collect();
-        let mut rest = Self {
-            arbiters: std::mem::take(&mut self.arbiters),
-            listeners: Vec::new(),
-            upkeep: self.upkeep.take(),
-            clock: Arc::clone(&self.clock),
-        };
-        Box::pin(async move {
-            // A closed mailbox means that the listener has ended already.
-            let is_done = timeout(PATIENCE, join_all(drains)).await.is_ok();
-            if is_done {
-                rest.end_threads();
-            } else {
-                warn!("a source still blocks; what it had to answer is given up");
-                // A blocked one cannot be waited for; the others end now.
-                rest.stop_threads();
-            }
-            is_done
-        })
-    }
 }

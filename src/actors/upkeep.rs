@@ -20,8 +20,20 @@ const TICK: Duration = Duration::from_secs(1);
 /// Tends sources until it is dropped. A look that is being made then is
 /// finished, and not waited for.
 pub struct UpkeepThread {
-    /// Never sent to: the thread ends when this is gone.
-    _running: Sender<()>,
+    /// The thread ends when this is gone.
+    changes: Sender<UpkeepChange>,
+}
+
+/// Sources by name, and what each needs done.
+pub type Tasks = Vec<(String, Box<dyn Upkeep>)>;
+
+/// Which sources are tended from now on, beside those that are already.
+#[derive(Default)]
+pub struct UpkeepChange {
+    /// These are tended no more.
+    pub removed: Vec<String>,
+    /// These are, too.
+    pub added: Tasks,
 }
 
 impl UpkeepThread {
@@ -29,27 +41,45 @@ impl UpkeepThread {
     ///
     /// # Errors
     /// The operating system's, when a thread cannot be had.
-    pub fn start(sources: Vec<Box<dyn Upkeep>>, clock: Arc<dyn HostClock>) -> io::Result<Self> {
-        let (running, ended) = channel();
+    pub fn start(sources: Tasks, clock: Arc<dyn HostClock>) -> io::Result<Self> {
+        let (changes, told) = channel::<UpkeepChange>();
         let tend = move || {
             let mut tended = Tended(sources);
             loop {
                 tended.tick(&*clock);
-                if ended.recv_timeout(TICK) != Err(RecvTimeoutError::Timeout) {
-                    return;
+                let change = if tended.0.is_empty() {
+                    told.recv().map_err(|_| RecvTimeoutError::Disconnected)
+                } else {
+                    told.recv_timeout(TICK)
+                };
+                match change {
+                    Ok(change) => tended.change(change),
+                    Err(RecvTimeoutError::Timeout) => {}
+                    Err(RecvTimeoutError::Disconnected) => return,
                 }
             }
         };
         let thread = std::thread::Builder::new().name("upkeep".into());
         thread.spawn(tend)?;
-        Ok(Self { _running: running })
+        Ok(Self { changes })
+    }
+
+    /// Changes which sources are tended.
+    pub fn change(&self, change: UpkeepChange) {
+        // An error would mean that the thread has ended, which it does not.
+        let _ = self.changes.send(change);
     }
 }
 
 /// The sources that are tended.
-struct Tended(Vec<Box<dyn Upkeep>>);
+struct Tended(Tasks);
 
 impl Tended {
+    fn change(&mut self, UpkeepChange { removed, added }: UpkeepChange) {
+        self.0.retain(|(name, _)| !removed.contains(name));
+        self.0.extend(added);
+    }
+
     /// Tends each, and logs what it has to tell. A source that panics is not
     /// tended any more.
     fn tick(&mut self, clock: &dyn HostClock) {
@@ -66,10 +96,10 @@ impl Tended {
     /// the same kernel.
     fn tend(&mut self, clock: &dyn HostClock) -> Vec<Notice> {
         let mut notices = Vec::new();
-        self.0.retain_mut(|source| {
+        self.0.retain_mut(|(name, source)| {
             let tend = AssertUnwindSafe(|| source.tend(clock.now()));
             let Ok(notice) = catch_unwind(tend) else {
-                error!("the upkeep of a source panicked; it is not tended any more");
+                error!(%name, "the upkeep of a source panicked; it is not tended any more");
                 return false;
             };
             notices.extend(notice.filter(|notice| !notices.contains(notice)));
@@ -102,25 +132,39 @@ mod tests {
         }
     }
 
-    fn source(panics: bool) -> (Box<dyn Upkeep>, Arc<AtomicU64>) {
+    fn source(name: &str, panics: bool) -> ((String, Box<dyn Upkeep>), Arc<AtomicU64>) {
         let count = Arc::<AtomicU64>::default();
         let source = Counts {
             count: Arc::clone(&count),
             panics,
         };
-        (Box::new(source), count)
+        ((name.to_owned(), Box::new(source)), count)
     }
 
     #[test]
     fn each_source_is_tended_at_each_tick_and_one_that_panics_once() {
-        let (panics, once) = source(true);
-        let (honest, each) = source(false);
-        let (other, _) = source(false);
+        let (panics, once) = source("panics", true);
+        let (honest, each) = source("honest", false);
+        let (other, _) = source("other", false);
         let mut tended = Tended(vec![panics, honest, other]);
         for _ in 0..7 {
             assert_eq!(tended.tend(&OsClock).len(), 1, "both say the same");
         }
         let counts = [once, each].map(|count| count.load(Ordering::Relaxed));
         assert_eq!(counts, [1, 7]);
+    }
+    #[test]
+    fn sources_come_and_go() {
+        let (one, first) = source("one", false);
+        let (two, second) = source("two", false);
+        let mut tended = Tended(vec![one]);
+        tended.tend(&OsClock);
+        tended.change(UpkeepChange {
+            removed: vec!["one".to_owned()],
+            added: vec![two],
+        });
+        tended.tend(&OsClock);
+        let counts = [first, second].map(|count| count.load(Ordering::Relaxed));
+        assert_eq!(counts, [1, 1]);
     }
 }

@@ -5,6 +5,7 @@
 //! | this one | which ports get none, and in what order the rest is asked |
 //! | [`networks`] | who is let in, by address |
 //! | [`limiter`] | how often each client is answered |
+//! | [`ports`] | at which ports this server listens, which it does not answer |
 //! | [`ceiling`] | how many replies leave in all, where they are longer than the requests |
 //!
 //! Pure in the peer, the moment and the random bits: no socket and no clock.
@@ -19,11 +20,13 @@
 pub mod ceiling;
 pub mod limiter;
 pub mod networks;
+pub mod ports;
 
 use crate::api::{DropReason, Kiss, Monotonic};
 use ceiling::Ceiling;
 use limiter::Limiter;
 use networks::Networks;
+use ports::PortSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -104,10 +107,9 @@ pub struct Gate {
 /// Decides who gets an answer.
 #[derive(Clone)]
 pub struct Admission {
-    /// Sorted.
-    refused_ports: Arc<[u16]>,
-    /// Whether a reply may be longer than its request.
-    may_amplify: bool,
+    /// The ports that this server listens on, for a protocol whose replies may
+    /// be longer than its requests, and may be taken for some.
+    amplifies: Option<Arc<PortSet>>,
     /// `None` lets everybody in.
     gate: Option<Gate>,
 }
@@ -116,26 +118,19 @@ impl Admission {
     /// For a protocol whose replies are never requests and never longer than
     /// those (NTP): refuses the ports of services that answer to anything.
     #[must_use]
-    pub fn for_checked_requests() -> Self {
-        Self::refusing(REFLECTORS.to_vec(), false)
+    pub const fn for_checked_requests() -> Self {
+        Self {
+            amplifies: None,
+            gate: None,
+        }
     }
 
     /// For a protocol that answers nearly any datagram: refuses the port of
-    /// NTP too, and `own_ports`, the ports that this server listens on.
+    /// NTP too, and `own_ports`, those that this server listens on.
     #[must_use]
-    pub fn for_any_datagram(own_ports: &[u16]) -> Self {
-        let mut ports = REFLECTORS.to_vec();
-        ports.push(NTP_PORT);
-        ports.extend_from_slice(own_ports);
-        Self::refusing(ports, true)
-    }
-
-    fn refusing(mut ports: Vec<u16>, may_amplify: bool) -> Self {
-        ports.sort_unstable();
-        ports.dedup();
+    pub fn for_any_datagram(own_ports: Arc<PortSet>) -> Self {
         Self {
-            refused_ports: ports.into(),
-            may_amplify,
+            amplifies: Some(own_ports),
             gate: None,
         }
     }
@@ -152,7 +147,8 @@ impl Admission {
     /// Whether anybody is answered that asks from this port.
     #[must_use]
     pub fn admits_port(&self, port: u16) -> bool {
-        self.refused_ports.binary_search(&port).is_err()
+        let is_own = |own: &Arc<PortSet>| port == NTP_PORT || own.holds(port);
+        !REFLECTORS.contains(&port) && !self.amplifies.as_ref().is_some_and(is_own)
     }
 
     /// What `peer` gets that asks at the moment `now`; chance has it by `bits`,
@@ -174,7 +170,7 @@ impl Admission {
         let spared = limits.on_rate.spares_loopback && peer.ip().to_canonical().is_loopback();
         if spared {
             Verdict::Answer
-        } else if self.may_amplify {
+        } else if self.amplifies.is_some() {
             limits.admit_amplified(peer, now)
         } else {
             limits.admit(peer, now, bits)

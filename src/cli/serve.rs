@@ -3,26 +3,28 @@
 use super::output::{tell, tell_at_once};
 use super::panics;
 use super::ports::{make_way, write_ports};
-use futures_util::future::select;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::pin::pin;
 use std::process::{ExitCode, exit};
+use std::sync::Arc;
 use std::thread;
 use timeball::host::this_host;
 use timeball::protocol::line::printable;
+use timeball::server::Reread;
 use timeball::settings::{Environment, Loader, SettingsErrors};
 use timeball::{Server, Settings, StartError};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::oneshot;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tracing::info;
 
 /// Serve the time
 ///
+/// SIGHUP has the settings read anew, SIGUSR1 the counters logged.
+///
 /// Exit codes: 0 after SIGINT or SIGTERM; 1 when a listener could not be
 /// started, or a second signal cut the end short; 2 when the settings are wrong,
 /// or the ports file cannot be had.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub struct Args {
     /// The settings [default: settings.toml in this folder, or what `timeball
     /// settings` prints]
@@ -48,7 +50,10 @@ pub fn run(args: &Args) -> ExitCode {
         }
     };
     panics::log_those_of_other_threads();
-    match actix_rt::System::new().block_on(serve(settings, args.ports_file.as_deref())) {
+    let again = args.clone();
+    let reread: Reread = Arc::new(move || load(&again));
+    let serve = serve(settings, reread, args.ports_file.as_deref());
+    match actix_rt::System::new().block_on(serve) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tell(&format!("error: {error}"));
@@ -80,18 +85,22 @@ impl ServeError {
     }
 }
 
-async fn serve(settings: Settings, ports_file: Option<&Path>) -> Result<(), ServeError> {
+async fn serve(
+    settings: Settings,
+    reread: Reread,
+    ports_file: Option<&Path>,
+) -> Result<(), ServeError> {
     // Before anything is bound: a signal that comes early is not lost.
-    let told_to_stop = listen_for_signals().map_err(ServeError::Signals)?;
+    let mut told = listen_for_signals().map_err(ServeError::Signals)?;
     if let Some(file) = ports_file {
         make_way(file).map_err(|error| ServeError::NoPortsFile {
             file: file.to_owned(),
             error,
         })?;
     }
-    let server = Server::new(settings).launch().await?;
+    let server = Server::new(settings).with_reread(reread).launch().await?;
     if let Some(file) = ports_file
-        && let Err(error) = write_ports(file, server.listeners(), server.control())
+        && let Err(error) = write_ports(file, &server.listeners(), server.control())
     {
         server.stop().await;
         return Err(ServeError::PortsFile {
@@ -99,40 +108,71 @@ async fn serve(settings: Settings, ports_file: Option<&Path>) -> Result<(), Serv
             error,
         });
     }
-    // An error would mean that nobody listens for signals any more.
-    let _ = told_to_stop.await;
+    // `None` would mean that nobody listens for signals any more.
+    while let Some(wish) = told.recv().await {
+        match wish {
+            // What came of it is in the log.
+            Told::Reload => drop(server.reload().await),
+            Told::Count => info!("counted {}", server.totals()),
+            Told::Stop => break,
+        }
+    }
     let totals = server.stop().await;
     info!("stopped {totals}");
     Ok(())
 }
 
-/// Listens for SIGINT and SIGTERM on a thread of its own. The first one resolves
-/// what this returns. A second one ends the process at once, whatever holds up
-/// the other threads: a source, or a log that nobody reads.
-fn listen_for_signals() -> io::Result<oneshot::Receiver<()>> {
+/// What a signal asks for.
+enum Told {
+    /// SIGHUP: read the settings anew.
+    Reload,
+    /// SIGUSR1: log what was counted.
+    Count,
+    /// SIGINT or SIGTERM: end.
+    Stop,
+}
+
+/// Listens for signals on a thread of its own. A second one that asks for the end
+/// ends the process at once, whatever holds up the other threads: a source, or a
+/// log that nobody reads.
+fn listen_for_signals() -> io::Result<UnboundedReceiver<Told>> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .build()?;
     let inside = runtime.enter();
+    let mut hangup = signal(SignalKind::hangup())?;
+    let mut user = signal(SignalKind::user_defined1())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     drop(inside);
-    let mut next = async move || {
-        select(pin!(interrupt.recv()), pin!(terminate.recv())).await;
-    };
-    let (tell_to_stop, told_to_stop) = oneshot::channel();
+    // As many as there are signals: they are not queued by the kernel either.
+    let (tell, told) = unbounded_channel();
     let listen = async move {
-        next().await;
-        // Nobody is left to be told when the server is ending already.
-        let _ = tell_to_stop.send(());
-        next().await;
-        tell_at_once("error: a second signal came before everything received was answered");
-        exit(1)
+        let mut is_stopping = false;
+        loop {
+            let wish = tokio::select! {
+                _ = hangup.recv() => Told::Reload,
+                _ = user.recv() => Told::Count,
+                _ = interrupt.recv() => Told::Stop,
+                _ = terminate.recv() => Told::Stop,
+            };
+            if matches!(wish, Told::Stop) {
+                if is_stopping {
+                    tell_at_once(
+                        "error: a second signal came before everything received was answered",
+                    );
+                    exit(1)
+                }
+                is_stopping = true;
+            }
+            // Nobody is left to be told when the server is ending already.
+            let _ = tell.send(wish);
+        }
     };
     thread::Builder::new()
         .name("signals".into())
         .spawn(move || runtime.block_on(listen))?;
-    Ok(told_to_stop)
+    Ok(told)
 }
 
 /// The settings: the file, the environment over it, the flags over both.

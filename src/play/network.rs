@@ -14,6 +14,7 @@ use super::moments::{Moments, at};
 use super::run::{Arrived, Ends, Given, Leaving, Run};
 use super::traffic::{Coming, Copy, Traffic};
 use super::upstream::{Heard, Question, Upstream};
+use crate::admission::ports::PortSet;
 use crate::api::{Datagram, Delta, HostInstant};
 use crate::transport::{Batch, Outbox};
 use futures_util::task::AtomicWaker;
@@ -98,7 +99,8 @@ impl Network {
     /// server have it there: the run begins.
     pub fn open(&self, addresses: Vec<SocketAddr>, upstreams: &[Option<SocketAddr>]) {
         let mut state = self.lock();
-        let ports: Vec<u16> = addresses.iter().map(SocketAddr::port).collect();
+        let ports: PortSet = addresses.iter().map(SocketAddr::port).collect();
+        let ports = Arc::new(ports);
         let endpoints = state.run.endpoints().iter().zip(upstreams);
         let upstreams = endpoints.map(|(endpoint, address)| {
             address.map(|address| Upstream::new(endpoint.protocol, address, &ports))

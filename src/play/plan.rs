@@ -178,7 +178,7 @@ impl Play {
         let server = server
             .start()
             .map_err(|error| PlayError::starting(error, &scenario.endpoints))?;
-        let handle = open(parts, scenario, server.listeners());
+        let handle = open(parts, scenario, &server.listeners());
         Ok(Stage {
             handle,
             server,
@@ -204,7 +204,7 @@ impl Play {
         } = self.prepare()?;
         let server = server.launch().await;
         let server = server.map_err(|error| PlayError::starting(error, &scenario.endpoints))?;
-        let handle = open(parts, scenario, server.listeners());
+        let handle = open(parts, scenario, &server.listeners());
         Ok(LaunchedStage { handle, server })
     }
 

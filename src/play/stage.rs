@@ -105,7 +105,7 @@ impl LaunchedStage {
 
     /// The listeners, in the order of the endpoints.
     #[must_use]
-    pub fn listeners(&self) -> &[BoundListener] {
+    pub fn listeners(&self) -> Vec<BoundListener> {
         self.server.listeners()
     }
 

@@ -17,15 +17,18 @@
 use super::run::Answer;
 use super::traffic::Copy;
 use crate::admission::Admission;
+use crate::admission::ports::PortSet;
 use crate::load::is_private;
 use crate::protocol::ProtocolName;
 use crate::protocol::ntp::header::mode;
+use crate::server::admission;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, Stream};
 use socket2::SockRef;
 use std::io::{self, Read};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::Interest;
@@ -48,16 +51,16 @@ pub(super) struct Upstream {
 }
 
 impl Upstream {
-    /// The server at `address`, for who asks one that listens on `ports`.
-    pub(super) fn new(protocol: ProtocolName, address: SocketAddr, ports: &[u16]) -> Self {
-        let admission = match protocol {
-            ProtocolName::Ntp => Admission::for_checked_requests(),
-            _ => Admission::for_any_datagram(ports),
-        };
+    /// The server at `address`, for who asks one that listens on `own_ports`.
+    pub(super) fn new(
+        protocol: ProtocolName,
+        address: SocketAddr,
+        own_ports: &Arc<PortSet>,
+    ) -> Self {
         Self {
             protocol,
             address,
-            admission,
+            admission: admission(protocol, own_ports),
         }
     }
 
@@ -187,7 +190,8 @@ mod tests {
     use super::*;
 
     fn upstream(protocol: ProtocolName) -> Upstream {
-        Upstream::new(protocol, ([192, 0, 2, 1], 123).into(), &[4_460])
+        let own_ports = Arc::new(PortSet::from_iter([4_460]));
+        Upstream::new(protocol, ([192, 0, 2, 1], 123).into(), &own_ports)
     }
 
     #[test]

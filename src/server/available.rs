@@ -1,54 +1,87 @@
 //! The time sources of a server: those in its settings, and those it was given.
 
 use super::StartError;
-use crate::api::{Host, Source, Upkeep};
-use crate::settings::Settings;
+use crate::actors::supervisor::UpkeepChange;
+use crate::api::{Host, Source};
+use crate::settings::{Settings, SourceSettings};
 use crate::sources;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use timeball_mock::MockClock;
 
 /// The sources that a server's listeners may name.
+#[derive(Default)]
 pub struct Available {
     /// By the names that listeners use.
     pub sources: BTreeMap<String, Source>,
     /// The handles of those that are mocks.
     pub mocks: BTreeMap<String, MockClock>,
-    /// What they need done now and then.
-    pub upkeep: Vec<Box<dyn Upkeep>>,
+    /// What those were built from that were not given.
+    built_from: BTreeMap<String, SourceSettings>,
+}
+
+/// The sources that take the place of others.
+pub struct NextSources {
+    /// All there are then.
+    pub available: Available,
+    /// The names of those that are new, or others than before.
+    pub fresh: BTreeSet<String>,
+    /// What of it needs something done now and then.
+    pub upkeep: UpkeepChange,
 }
 
 impl Available {
-    /// Builds the sources of `settings` that were not given.
+    /// The sources of `settings`, where they were not given: as they are where
+    /// their settings are the same, else built.
     ///
     /// # Errors
     /// The settings of a source that cannot stand together.
-    pub fn build(
+    pub fn next(
+        &self,
         settings: &Settings,
-        given: BTreeMap<String, Source>,
+        given: &BTreeMap<String, Source>,
         host: &Host,
-    ) -> Result<Self, StartError> {
-        let mut all = Self {
-            sources: given,
-            mocks: BTreeMap::new(),
-            upkeep: Vec::new(),
+    ) -> Result<NextSources, StartError> {
+        let mut next = NextSources {
+            available: Self {
+                sources: given.clone(),
+                ..Self::default()
+            },
+            fresh: BTreeSet::new(),
+            upkeep: UpkeepChange::default(),
         };
-        for (name, source) in &settings.sources {
-            if all.sources.contains_key(name) {
+        for (name, wanted) in &settings.sources {
+            if given.contains_key(name) {
                 continue;
             }
-            let built = sources::build(source.kind, &source.values, host).map_err(|problem| {
-                StartError::Source {
-                    name: name.clone(),
-                    problem,
+            let (source, mock) = match self.sources.get(name) {
+                Some(source) if self.built_from.get(name) == Some(wanted) => {
+                    (source.clone(), self.mocks.get(name).cloned())
                 }
-            })?;
-            all.sources.insert(name.clone(), built.built.source);
-            all.upkeep.extend(built.built.upkeep);
-            if let Some(mock) = built.mock {
-                all.mocks.insert(name.clone(), mock);
+                _ => {
+                    let built = sources::build(wanted.kind, &wanted.values, host);
+                    let built = built.map_err(|problem| StartError::Source {
+                        name: name.clone(),
+                        problem,
+                    })?;
+                    next.fresh.insert(name.clone());
+                    let upkeep = built.built.upkeep.into_iter();
+                    let added = upkeep.map(|task| (name.clone(), task));
+                    next.upkeep.added.extend(added);
+                    (built.built.source, built.mock)
+                }
+            };
+            let available = &mut next.available;
+            available.sources.insert(name.clone(), source);
+            available.built_from.insert(name.clone(), wanted.clone());
+            if let Some(mock) = mock {
+                available.mocks.insert(name.clone(), mock);
             }
         }
-        Ok(all)
+        let is_gone = |name: &&String| {
+            next.fresh.contains(*name) || !next.available.sources.contains_key(*name)
+        };
+        next.upkeep.removed = self.built_from.keys().filter(is_gone).cloned().collect();
+        Ok(next)
     }
 
     /// The source that the listener of this number names.

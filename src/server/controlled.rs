@@ -7,16 +7,18 @@ use timeball_mock::MockClock;
 
 impl Controllable for Handle {
     fn clocks(&self) -> Vec<(String, MockClock)> {
-        let mocks = self.mocks.iter();
+        let state = self.state();
+        let mocks = state.mocks.iter();
         mocks
             .map(|(name, clock)| (name.clone(), clock.clone()))
             .collect()
     }
 
     fn listeners(&self) -> Vec<ListenerStatus> {
-        let listeners = self.listeners.iter().enumerate();
+        let state = self.state();
+        let listeners = state.listeners.iter();
         listeners
-            .map(|(number, listener)| ListenerStatus::new(listener, &self.totals_of(number)))
+            .map(|listener| ListenerStatus::new(&listener.told, &listener.totals()))
             .collect()
     }
 }

@@ -6,53 +6,70 @@ use crate::admission::limiter::{Limiter, Rate};
 use crate::admission::networks::Networks;
 use crate::admission::{Gate, Limits, OnDeny, OnRate, Share};
 use crate::settings::{AdmissionSettings, ListenerAdmission};
-use ipnet::IpNet;
 use std::sync::Arc;
 
 /// The gates of a server's listeners.
+#[derive(Clone)]
 pub(super) struct Gates {
-    allow: Vec<IpNet>,
-    deny: Vec<IpNet>,
-    on_deny: OnDeny,
+    settings: AdmissionSettings,
     limits: Arc<Limits>,
 }
 
 impl Gates {
-    /// Allocates the table of clients, with a key of its own.
-    pub(super) fn new(settings: &AdmissionSettings) -> Self {
-        let limit = &settings.rate_limit;
-        let rate = Rate {
-            per_second: limit.rate as f64 / 1e6,
-            burst: limit.burst,
-            ipv4_prefix: limit.ipv4_prefix,
-            ipv6_prefix: limit.ipv6_prefix,
-        };
-        let on_rate = OnRate {
-            leak: Share::of_millionths(limit.leak),
-            kiss: Share::of_millionths(limit.kod_share),
-            poll: rate.poll_log2_s(),
-            spares_loopback: !settings.limits_loopback,
-        };
+    /// Allocates the table of clients, with a key of its own; or has that of the
+    /// gates `before`, where the limits are the same.
+    pub(super) fn new(settings: &AdmissionSettings, before: Option<&Self>) -> Self {
+        let limits = before
+            .filter(|before| limits_of(&before.settings) == limits_of(settings))
+            .map_or_else(
+                || Arc::new(limits(settings)),
+                |before| before.limits.clone(),
+            );
         Self {
-            allow: settings.allow.clone(),
-            deny: settings.deny.clone(),
-            on_deny: settings.on_deny,
-            limits: Arc::new(Limits {
-                limiter: Limiter::new(rate, settings.clients, rand::random()),
-                on_rate,
-                ceiling: Ceiling::new(settings.amplified_replies),
-            }),
+            settings: settings.clone(),
+            limits,
         }
     }
 
     /// The gate of a listener, with the limits or without.
     pub(super) fn gate(&self, listener: &ListenerAdmission, has_limits: bool) -> Gate {
-        let allow = listener.allow.as_ref().unwrap_or(&self.allow);
-        let deny = listener.deny.as_ref().unwrap_or(&self.deny);
+        let allow = listener.allow.as_ref().unwrap_or(&self.settings.allow);
+        let deny = listener.deny.as_ref().unwrap_or(&self.settings.deny);
         Gate {
             networks: Arc::new(Networks::new(allow, deny)),
-            on_deny: listener.on_deny.unwrap_or(self.on_deny),
+            on_deny: listener.on_deny.unwrap_or(self.settings.on_deny),
             limits: has_limits.then(|| Arc::clone(&self.limits)),
         }
+    }
+}
+
+/// The settings without those that are no limits.
+fn limits_of(settings: &AdmissionSettings) -> AdmissionSettings {
+    AdmissionSettings {
+        allow: Vec::new(),
+        deny: Vec::new(),
+        on_deny: OnDeny::Silent,
+        ..settings.clone()
+    }
+}
+
+fn limits(settings: &AdmissionSettings) -> Limits {
+    let limit = &settings.rate_limit;
+    let rate = Rate {
+        per_second: limit.rate as f64 / 1e6,
+        burst: limit.burst,
+        ipv4_prefix: limit.ipv4_prefix,
+        ipv6_prefix: limit.ipv6_prefix,
+    };
+    let on_rate = OnRate {
+        leak: Share::of_millionths(limit.leak),
+        kiss: Share::of_millionths(limit.kod_share),
+        poll: rate.poll_log2_s(),
+        spares_loopback: !settings.limits_loopback,
+    };
+    Limits {
+        limiter: Limiter::new(rate, settings.clients, rand::random()),
+        on_rate,
+        ceiling: Ceiling::new(settings.amplified_replies),
     }
 }

@@ -1,14 +1,16 @@
 //! A server that runs: its listeners, its counts, its end.
 
-use crate::actors::supervisor::{Stop, Supervisor};
+use super::orders::{OrderBook, Orders, orders};
+use super::reloaded::{ReloadError, Reloaded};
+use crate::actors::supervisor::End;
 use crate::control::{BoundControl, Control, Controllable};
 use crate::metrics::{ShardCounters, Totals};
-use actix::Addr;
+use crate::settings::Settings;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 use std::thread::JoinHandle;
 use timeball_mock::MockClock;
 use tokio::sync::oneshot;
@@ -44,30 +46,78 @@ impl BoundListener {
     }
 }
 
-/// What may be known of a running server, from any thread.
-#[derive(Clone, Default)]
+/// What may be known of a running server, and asked of it, from any thread.
+#[derive(Clone)]
 pub(super) struct Handle {
-    pub listeners: Vec<BoundListener>,
-    /// Of each listener, on each of its shards.
-    pub counters: Vec<Vec<ShardCounters>>,
-    pub mocks: Arc<BTreeMap<String, MockClock>>,
+    state: Arc<RwLock<State>>,
     /// Where control is asked.
-    pub control: Option<SocketAddr>,
+    control: Arc<OnceLock<SocketAddr>>,
+    pub orders: Orders,
 }
 
-impl Handle {
-    pub fn totals_of(&self, listener: usize) -> Totals {
-        let mut totals = Totals::default();
-        for counters in self.counters.get(listener).into_iter().flatten() {
+/// What a server is made of now.
+#[derive(Default)]
+pub(super) struct State {
+    /// In the order of the settings.
+    pub listeners: Vec<Shown>,
+    pub mocks: BTreeMap<String, MockClock>,
+    /// What was counted by listeners that are gone.
+    pub past: Totals,
+}
+
+/// What may be known of a listener.
+pub(super) struct Shown {
+    pub told: BoundListener,
+    /// On each of its shards.
+    pub counters: Vec<ShardCounters>,
+    /// What was counted on shards that it has no more.
+    pub past: Totals,
+}
+
+impl Shown {
+    /// What it has counted so far.
+    pub fn totals(&self) -> Totals {
+        let mut totals = self.past;
+        for counters in &self.counters {
             counters.add_to(&mut totals);
         }
         totals
     }
+}
+
+impl Handle {
+    /// A handle of a server that has no listeners yet, and where its orders come.
+    pub fn new() -> (Self, OrderBook) {
+        let (orders, book) = orders();
+        let handle = Self {
+            state: Arc::default(),
+            control: Arc::default(),
+            orders,
+        };
+        (handle, book)
+    }
+
+    /// Shows this from now on.
+    pub fn show(&self, state: State) {
+        let mut shown = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        *shown = state;
+    }
+
+    /// What there is to be seen now.
+    pub fn state(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn listeners(&self) -> Vec<BoundListener> {
+        let state = self.state();
+        state.listeners.iter().map(|it| it.told.clone()).collect()
+    }
 
     fn totals(&self) -> Totals {
-        let mut totals = Totals::default();
-        for listener in 0..self.counters.len() {
-            totals += self.totals_of(listener);
+        let state = self.state();
+        let mut totals = state.past;
+        for listener in &state.listeners {
+            totals += listener.totals();
         }
         totals
     }
@@ -76,21 +126,20 @@ impl Handle {
 /// A server that runs on the present actix system.
 pub struct Launched {
     pub(super) handle: Handle,
-    pub(super) supervisor: Addr<Supervisor>,
     pub(super) control: Option<Control>,
 }
 
 impl Launched {
     /// The listeners, in the order of the settings.
     #[must_use]
-    pub fn listeners(&self) -> &[BoundListener] {
-        &self.handle.listeners
+    pub fn listeners(&self) -> Vec<BoundListener> {
+        self.handle.listeners()
     }
 
     /// Where control is asked, if the settings have any.
     #[must_use]
     pub fn control(&self) -> Option<SocketAddr> {
-        self.handle.control
+        self.handle.control.get().copied()
     }
 
     /// Answers what has been received, ends every thread, and says what was
@@ -99,8 +148,7 @@ impl Launched {
         if let Some(control) = self.control {
             control.stop().await;
         }
-        // An error means that the supervisor has ended already.
-        let _ = self.supervisor.send(Stop).await;
+        self.handle.orders.stop(End::Drain).await;
         self.handle.totals()
     }
 
@@ -110,7 +158,8 @@ impl Launched {
         let Some(bound) = bound else {
             return Ok(self);
         };
-        self.handle.control = Some(bound.address());
+        // It is set here and nowhere else.
+        let _ = self.handle.control.set(bound.address());
         match bound.serve(self.controlled()) {
             Ok(control) => self.control = Some(control),
             Err(error) => {
@@ -119,6 +168,26 @@ impl Launched {
             }
         }
         Ok(self)
+    }
+
+    /// Reads the settings anew and becomes what they say, without losing a
+    /// datagram of a listener that stays at its address; says what that changed.
+    ///
+    /// # Errors
+    /// [`ReloadError`]; nothing has changed then.
+    pub async fn reload(&self) -> Result<Reloaded, ReloadError> {
+        self.handle.orders.reload(None).await
+    }
+
+    /// Resolves once every thread that serves has had a turn: none of them hangs.
+    pub async fn pulse(&self) {
+        self.handle.orders.pulse().await;
+    }
+
+    /// What has been counted so far.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        self.handle.totals()
     }
 
     /// What control drives: the clocks of the mocks.
@@ -142,8 +211,8 @@ pub struct RunningServer {
 impl RunningServer {
     /// The listeners, in the order of the settings.
     #[must_use]
-    pub fn listeners(&self) -> &[BoundListener] {
-        &self.handle.listeners
+    pub fn listeners(&self) -> Vec<BoundListener> {
+        self.handle.listeners()
     }
 
     /// The address of the listener of this number, in the order of the
@@ -153,25 +222,37 @@ impl RunningServer {
     /// When there are not so many.
     #[must_use]
     pub fn address(&self, listener: usize) -> SocketAddr {
-        self.handle.listeners[listener].address
+        self.handle.state().listeners[listener].told.address
     }
 
     /// Where control is asked, if the settings have any.
     #[must_use]
     pub fn control(&self) -> Option<SocketAddr> {
-        self.handle.control
+        self.handle.control.get().copied()
     }
 
     /// The handle of the mock source of this name in the settings.
     #[must_use]
     pub fn mock(&self, source: &str) -> Option<MockClock> {
-        self.handle.mocks.get(source).cloned()
+        self.handle.state().mocks.get(source).cloned()
     }
 
     /// What control drives: the clocks of the mocks.
     #[must_use]
     pub fn controlled(&self) -> Arc<dyn Controllable> {
         Arc::new(self.handle.clone())
+    }
+
+    /// Becomes what `settings` say, without losing a datagram of a listener that
+    /// stays at its address; says what that changed.
+    ///
+    /// # Errors
+    /// [`ReloadError`]; nothing has changed then.
+    ///
+    /// # Panics
+    /// On a thread that drives asynchronous tasks.
+    pub fn reload(&self, settings: Settings) -> Result<Reloaded, ReloadError> {
+        self.handle.orders.reload_blocking(settings)
     }
 
     /// What has been counted so far. A reply may reach its client a moment
@@ -184,7 +265,9 @@ impl RunningServer {
     /// The same for the listener of this number.
     #[must_use]
     pub fn totals_of(&self, listener: usize) -> Totals {
-        self.handle.totals_of(listener)
+        let state = self.handle.state();
+        let listener = state.listeners.get(listener);
+        listener.map(Shown::totals).unwrap_or_default()
     }
 
     /// Answers what has been received, ends every thread, and says what was

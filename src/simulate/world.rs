@@ -1,5 +1,6 @@
 //! A scenario in virtual time: the server's side of it, without a network.
 
+use crate::admission::ports::PortSet;
 use crate::api::{Datagram, Delta, HostClock, Outcome, Timestamp};
 use crate::control::clocks::{carry_out, chosen};
 use crate::expect::Verdict;
@@ -63,7 +64,8 @@ impl World {
         let moments = Arc::<VirtualMoments>::default();
         let host: Arc<dyn HostClock> = Arc::<VirtualMoments>::clone(&moments);
         let clocks = scenario.clocks(&host);
-        let ports: Vec<u16> = locals.iter().map(SocketAddr::port).collect();
+        let ports: PortSet = locals.iter().map(SocketAddr::port).collect();
+        let ports = Arc::new(ports);
         let server =
             |(endpoint, clock): (&crate::scenario::Endpoint, &timeball_mock::MockClock)| {
                 Ok(Server {

@@ -24,6 +24,9 @@ pub struct BindOptions {
     pub freebind: bool,
     /// Bind to this network device.
     pub interface: Option<String>,
+    /// Bind beside a socket of this process that is about to be closed, and that
+    /// was [opened](share) for that.
+    pub beside: bool,
 }
 
 /// The sockets of a listener, bound and not yet watched.
@@ -49,27 +52,67 @@ pub struct Bound {
 /// shards.
 pub fn bind(options: &BindOptions) -> io::Result<Bound> {
     let first = new_socket(options)?;
+    if options.beside {
+        share(&first)?;
+    }
     first.bind(&options.address.into())?;
-    let address = first
-        .local_addr()?
-        .as_socket()
-        .ok_or_else(|| io::Error::other("the kernel gave a socket that is not IP"))?;
+    let address = address_of(&first)?;
     let receive_buffer = granted_receive_buffer(&first)?;
-    let mut sockets = vec![first];
-    if options.sockets > 1 {
-        sockets[0].set_reuse_port(true)?;
-    }
-    while sockets.len() < options.sockets {
-        let socket = new_socket(options)?;
-        socket.set_reuse_port(true)?;
-        socket.bind(&address.into())?;
-        sockets.push(socket);
-    }
+    let more = join(&first, options, options.sockets.saturating_sub(1))?;
     Ok(Bound {
         address,
-        sockets,
+        sockets: std::iter::once(first).chain(more).collect(),
         receive_buffer,
     })
+}
+
+/// Binds `count` more sockets at the address of `first`, which is one of this
+/// process's.
+///
+/// # Errors
+/// The operating system's.
+pub fn join(first: &Socket, options: &BindOptions, count: usize) -> io::Result<Vec<Socket>> {
+    if count > 0 {
+        share(first)?;
+    }
+    let address = first.local_addr()?;
+    let joined = |_| {
+        let socket = new_socket(options)?;
+        share(&socket)?;
+        socket.bind(&address)?;
+        Ok(socket)
+    };
+    (0..count).map(joined).collect()
+}
+
+/// Lets sockets of the same user be bound beside this one.
+///
+/// # Errors
+/// The operating system's.
+pub fn share(socket: &Socket) -> io::Result<()> {
+    socket.set_reuse_port(true)
+}
+
+/// Has the kernel bring what comes now to another socket at this port, or refuse
+/// it; what waits in this one can still be received. There is no way back.
+///
+/// Without effect on a wildcard address: whoever is bound to one address comes
+/// first there.
+///
+/// # Errors
+/// The operating system's.
+pub fn turn_away(socket: &Socket) -> io::Result<()> {
+    let own = address_of(socket)?;
+    if own.ip().is_unspecified() {
+        return Ok(());
+    }
+    // To a socket with a peer nobody else's datagrams come.
+    socket.connect(&own.into())
+}
+
+fn address_of(socket: &Socket) -> io::Result<SocketAddr> {
+    let not_ip = || io::Error::other("the kernel gave a socket that is not IP");
+    socket.local_addr()?.as_socket().ok_or_else(not_ip)
 }
 
 /// A socket with everything set that must be set before it is bound: a
@@ -114,7 +157,7 @@ fn new_socket(options: &BindOptions) -> io::Result<Socket> {
 
 /// Asks for a receive buffer of `octets`, beyond the host's limit if this
 /// process may.
-pub(super) fn set_receive_buffer(socket: &Socket, octets: usize) -> io::Result<()> {
+pub(crate) fn set_receive_buffer(socket: &Socket, octets: usize) -> io::Result<()> {
     let value = i32::try_from(octets).unwrap_or(i32::MAX);
     kernel::set_option(socket, SocketOption::ReceiveBufferForced, value)
         .or_else(|_not_permitted| socket.set_recv_buffer_size(octets))
@@ -122,7 +165,7 @@ pub(super) fn set_receive_buffer(socket: &Socket, octets: usize) -> io::Result<(
 
 /// The kernel doubles what it is asked for, for its own overhead, and says the
 /// double.
-fn granted_receive_buffer(socket: &Socket) -> io::Result<usize> {
+pub(crate) fn granted_receive_buffer(socket: &Socket) -> io::Result<usize> {
     Ok(socket.recv_buffer_size()? / 2)
 }
 
@@ -219,8 +262,7 @@ impl Transport for UdpTransport {
     /// sends anything. A wildcard address becomes that of the loopback, and the
     /// others have no socket then either.
     fn refuse(&self) -> io::Result<()> {
-        let own = self.socket.local_addr()?.as_socket();
-        let own = own.ok_or(io::ErrorKind::Unsupported)?;
+        let own = address_of(&self.socket)?;
         let peer = match own.ip() {
             ip if !ip.is_unspecified() => ip,
             IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
@@ -302,6 +344,7 @@ mod tests {
                 receive_buffer: 1 << 17,
                 freebind: false,
                 interface: None,
+                beside: false,
             })
             .expect("an address");
             let client = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a client");

@@ -8,6 +8,7 @@ mod failures;
 mod idle;
 mod mock;
 mod process;
+mod reload;
 mod signals;
 mod slow_source;
 mod timestamps;

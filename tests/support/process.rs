@@ -133,6 +133,11 @@ impl Serve {
         self.program.id()
     }
 
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        self.program.signal(signal);
+    }
+
     /// Waits for a log line with `text` in it and returns it.
     pub fn wait_for_log(&mut self, text: &str) -> String {
         loop {

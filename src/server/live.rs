@@ -1,0 +1,425 @@
+//! The server that runs: what it is made of now, and how it becomes what other
+//! settings say.
+//!
+//! A start is a change from nothing, so there is one way to come to settings and
+//! not two. Everything that can fail comes first and touches nothing that
+//! serves; what comes then cannot fail.
+//!
+//! A listener whose settings, source and admission are as they were is left
+//! alone. One that is to be another at the same address keeps its sockets: its
+//! actors stop receiving, answer what they have, and others go on where they
+//! stopped. What comes in between waits in the socket.
+
+use super::available::{Available, NextSources};
+use super::gates::Gates;
+use super::listening::{Channel, Common, Opened, Serving, Wanted};
+use super::reloaded::{Reloaded, Renamed};
+use super::running::{Handle, Shown, State};
+use super::{StartError, WrapTransport};
+use crate::actors::supervisor::{End, Supervisor};
+use crate::admission::ports::PortSet;
+use crate::api::{Host, Source};
+use crate::metrics::{ShardCounters, Totals};
+use crate::settings::{ListenerSettings, Place, Settings, conflict};
+use crate::transport::udp::{share, turn_away};
+use futures_util::future::join_all;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tracing::warn;
+
+/// What a server has whatever its settings are.
+pub(super) struct Around {
+    pub host: Host,
+    /// Sources that were given to it, in the place of those in the settings.
+    pub given: BTreeMap<String, Source>,
+    pub wrap: Option<WrapTransport>,
+    /// How many threads serve.
+    pub shards: usize,
+    /// What others know of it.
+    pub handle: Handle,
+}
+
+/// A server that runs.
+pub(super) struct Live {
+    around: Around,
+    /// `None` until it has been started.
+    settings: Option<Settings>,
+    available: Available,
+    own_ports: Arc<PortSet>,
+    gates: Option<Gates>,
+    /// In the order of the settings.
+    listeners: Vec<Serving>,
+    supervisor: Option<Supervisor>,
+    /// What was counted by listeners that are gone.
+    past: Totals,
+}
+
+/// A listener as it will be.
+struct Next {
+    /// Which of those that serve is in its place, if one is.
+    was: Option<usize>,
+    settings: ListenerSettings,
+    /// What is to be started; `None` leaves alone the one that serves.
+    opened: Option<(super::BoundListener, Vec<Opened>)>,
+}
+
+impl Live {
+    /// Nothing runs yet.
+    pub fn new(around: Around) -> Self {
+        Self {
+            around,
+            settings: None,
+            available: Available::default(),
+            own_ports: Arc::default(),
+            gates: None,
+            listeners: Vec::new(),
+            supervisor: None,
+            past: Totals::default(),
+        }
+    }
+
+    /// Becomes what `settings` say. What of them is the same for as long as the
+    /// server runs stays as it is, and is told.
+    ///
+    /// # Errors
+    /// [`StartError`]; everything is as it was then.
+    ///
+    /// # Panics
+    /// Outside of an actix system.
+    pub async fn change_to(&mut self, mut settings: Settings) -> Result<Reloaded, StartError> {
+        let needs_restart = self.keep_what_is_fixed(&mut settings);
+        let Around { host, given, .. } = &self.around;
+        let NextSources {
+            available,
+            fresh,
+            upkeep,
+        } = self.available.next(&settings, given, host)?;
+        let is_same =
+            |of: fn(&Settings) -> _| self.settings.as_ref().map(of) == Some(of(&settings));
+        let is_same_admission = is_same(|it| it.admission.clone());
+        let gates = match &self.gates {
+            gates if is_same_admission => gates.clone(),
+            gates => settings
+                .admission
+                .as_ref()
+                .map(|admission| Gates::new(admission, gates.as_ref())),
+        };
+        let is_same_in_common = is_same_admission
+            && self.settings.as_ref().is_some_and(|old| {
+                (old.batch, old.max_queue_delay) == (settings.batch, settings.max_queue_delay)
+            });
+
+        // What is bound and opened, and nothing of what serves is touched.
+        let matched = matched(&self.listeners, &settings.listeners);
+        let mut wanted = Vec::new();
+        for (number, (listener, &was)) in settings.listeners.iter().zip(&matched).enumerate() {
+            let source = available.get(number, &listener.source)?;
+            let is_untouched = |serving: &Serving| {
+                is_same_in_common
+                    && serving.settings == *listener
+                    && !fresh.contains(&listener.source)
+            };
+            let serving = was.map(|index| &self.listeners[index]);
+            wanted.push(match serving {
+                Some(serving) if is_untouched(serving) => None,
+                Some(serving) => Some(Wanted::in_place_of(
+                    serving,
+                    number,
+                    listener,
+                    source,
+                    self.around.shards,
+                )?),
+                None => {
+                    let beside = self.make_room(number, listener, &matched)?;
+                    let shards = self.around.shards;
+                    Some(Wanted::bind(number, listener, source, shards, beside)?)
+                }
+            });
+        }
+        let clock = Arc::clone(&self.around.host.clock);
+        let supervisor = match self.supervisor.take() {
+            Some(supervisor) => supervisor,
+            None => Supervisor::start(self.around.shards, clock)?,
+        };
+        let common = Common {
+            own_ports: &self.own_ports,
+            gates: gates.as_ref(),
+            max_queue_delay: settings.max_queue_delay,
+            batch: settings.batch,
+            shards: self.around.shards,
+            wrap: self.around.wrap.as_ref(),
+        };
+        let opened = open_all(&supervisor, wanted, &common).await;
+        let supervisor = self.supervisor.insert(supervisor);
+        let opened = opened?;
+        supervisor.tend(upkeep)?;
+
+        // Nothing fails from here on.
+        let next = matched.into_iter().zip(&settings.listeners).zip(opened);
+        let next = next.map(|((was, listener), opened)| Next {
+            was,
+            settings: listener.clone(),
+            opened,
+        });
+        let mut reloaded = Reloaded {
+            needs_restart,
+            sources: Renamed::between(&self.available.sources, &available.sources, &fresh),
+            ..Reloaded::default()
+        };
+        self.available = available;
+        self.gates = gates;
+        self.settings = Some(settings.clone());
+        self.exchange(next.collect(), &mut reloaded).await;
+        Ok(reloaded)
+    }
+
+    /// Puts back what cannot change while the server runs, and gives the names of
+    /// what was to be other.
+    fn keep_what_is_fixed(&self, settings: &mut Settings) -> Vec<&'static str> {
+        let mut changed = Vec::new();
+        if let Some(now) = &self.settings {
+            if settings.threads != now.threads {
+                settings.threads = now.threads;
+                changed.push("threads");
+            }
+            if settings.control != now.control {
+                settings.control.clone_from(&now.control);
+                changed.push("control");
+            }
+        }
+        changed
+    }
+
+    /// Lets a new listener bind beside those that are about to be closed and have
+    /// its port; says whether there are any.
+    fn make_room(
+        &self,
+        number: usize,
+        listener: &ListenerSettings,
+        matched: &[Option<usize>],
+    ) -> Result<bool, StartError> {
+        let is_going = |&(index, _): &(usize, &Serving)| !matched.contains(&Some(index));
+        let mut beside = false;
+        for (_, serving) in self.listeners.iter().enumerate().filter(is_going) {
+            let taken = Place {
+                address: serving.told.address,
+                interface: serving.settings.interface.as_deref(),
+            };
+            if conflict(place(listener), taken) {
+                for channel in &serving.channels {
+                    share(&channel.socket).map_err(|error| StartError::Bind {
+                        listener: number,
+                        protocol: listener.protocol.name(),
+                        address: listener.address,
+                        error,
+                    })?;
+                }
+                beside = true;
+            }
+        }
+        Ok(beside)
+    }
+
+    /// Puts these in the place of those that serve.
+    async fn exchange(&mut self, next: Vec<Next>, reloaded: &mut Reloaded) {
+        let mut old: Vec<Option<Serving>> = self.listeners.drain(..).map(Some).collect();
+        let ports = next.iter().map(|next| match (&next.opened, next.was) {
+            (Some((told, _)), _) => told.address.port(),
+            (None, was) => was
+                .and_then(|index| old[index].as_ref())
+                .map_or(0, |serving| serving.told.address.port()),
+        });
+        self.own_ports.set(ports.collect::<Vec<_>>());
+        let opened = next.iter().filter_map(|next| next.opened.as_ref());
+        let told: Vec<_> = opened.map(|(told, _)| told.clone()).collect();
+        let mut exchanges = Vec::new();
+        for Next {
+            was,
+            settings,
+            opened,
+        } in next
+        {
+            let serving = was.and_then(|index| old[index].take());
+            match (&serving, &opened) {
+                (None, Some((told, _))) => reloaded.added.push(told.clone()),
+                (Some(_), Some((told, _))) => reloaded.changed.push(told.clone()),
+                _ => reloaded.untouched += 1,
+            }
+            exchanges.push(exchange(serving, settings, opened));
+        }
+        self.listeners = join_all(exchanges).await.into_iter().flatten().collect();
+        self.show();
+        told.iter().for_each(super::BoundListener::announce);
+        let gone: Vec<Serving> = old.into_iter().flatten().collect();
+        reloaded.removed = gone.iter().map(|serving| serving.told.clone()).collect();
+        let channels = gone.iter().flat_map(|serving| &serving.channels);
+        channels.for_each(turn_away_from);
+        self.past += end_all(gone, End::Drain).await.0;
+        self.show();
+    }
+
+    /// Tells others what there is now.
+    fn show(&self) {
+        let shown = |serving: &Serving| Shown {
+            told: serving.told.clone(),
+            counters: serving
+                .channels
+                .iter()
+                .map(|it| it.counters.clone())
+                .collect(),
+            past: serving.past,
+        };
+        self.around.handle.show(State {
+            listeners: self.listeners.iter().map(shown).collect(),
+            mocks: self.available.mocks.clone(),
+            past: self.past,
+        });
+    }
+
+    /// Resolves once every thread that serves has had a turn.
+    pub async fn pulse(&self) {
+        if let Some(supervisor) = &self.supervisor {
+            supervisor.pulse().await;
+        }
+    }
+
+    /// Ends every listener and thread.
+    pub async fn stop(mut self, how: End) {
+        let (counted, is_done) = end_all(std::mem::take(&mut self.listeners), how).await;
+        self.past += counted;
+        self.show();
+        if let Some(supervisor) = self.supervisor.take() {
+            supervisor.stop(is_done);
+        }
+    }
+}
+
+fn place(listener: &ListenerSettings) -> Place<'_> {
+    Place {
+        address: listener.address,
+        interface: listener.interface.as_deref(),
+    }
+}
+
+/// For each of the listeners that are wanted, which of those that serve stands at
+/// the same address. Where several ask for any port, they are taken in turn.
+fn matched(serving: &[Serving], wanted: &[ListenerSettings]) -> Vec<Option<usize>> {
+    let mut is_taken = vec![false; serving.len()];
+    let at = |listener: &ListenerSettings| (listener.address, listener.interface.clone());
+    let find = |wanted: &ListenerSettings| {
+        let free = |&index: &usize| !is_taken[index] && at(&serving[index].settings) == at(wanted);
+        let found = (0..serving.len()).find(free)?;
+        is_taken[found] = true;
+        Some(found)
+    };
+    wanted.iter().map(find).collect()
+}
+
+/// Opens what is wanted, each transport on its shard.
+async fn open_all(
+    supervisor: &Supervisor,
+    wanted: Vec<Option<Wanted<'_>>>,
+    common: &Common<'_>,
+) -> Result<Vec<Option<(super::BoundListener, Vec<Opened>)>>, StartError> {
+    let mut all = Vec::new();
+    for wanted in wanted {
+        let Some(wanted) = wanted else {
+            all.push(None);
+            continue;
+        };
+        let told = wanted.told.clone();
+        let mut opened = Vec::new();
+        for (socket, counters, plan) in wanted.plans(common)? {
+            let listener = supervisor.open(plan).await?;
+            opened.push(Opened {
+                socket,
+                counters,
+                listener,
+            });
+        }
+        all.push(Some((told, opened)));
+    }
+    Ok(all)
+}
+
+/// Ends the listener that serves, if one does, and starts what was opened in its
+/// place; leaves it alone where nothing was.
+async fn exchange(
+    serving: Option<Serving>,
+    settings: ListenerSettings,
+    opened: Option<(super::BoundListener, Vec<Opened>)>,
+) -> Option<Serving> {
+    let Some((told, opened)) = opened else {
+        return serving.map(|serving| Serving {
+            settings,
+            ..serving
+        });
+    };
+    let mut past = Totals::default();
+    if let Some(serving) = serving {
+        past += serving.past;
+        let kept = opened.len();
+        let ends = serving.channels.into_iter().enumerate();
+        let ends = ends.map(|(index, channel)| async move {
+            // Of a socket that is not kept, what it holds is answered.
+            if index < kept {
+                channel.started.end(End::HandOver).await;
+                return None;
+            }
+            turn_away_from(&channel);
+            channel.started.end(End::Drain).await;
+            Some(channel.counters)
+        });
+        for counters in join_all(ends).await.into_iter().flatten() {
+            counters.add_to(&mut past);
+        }
+    }
+    let mut channels = Vec::new();
+    for Opened {
+        socket,
+        counters,
+        listener,
+    } in opened
+    {
+        channels.push(Channel {
+            socket,
+            counters,
+            started: listener.start().await,
+        });
+    }
+    Some(Serving {
+        settings,
+        told,
+        channels,
+        past,
+    })
+}
+
+/// What comes to this socket from now on goes to another at its port, if there is
+/// one; so nothing comes behind what is answered last.
+fn turn_away_from(channel: &Channel) {
+    if let Err(error) = turn_away(&channel.socket) {
+        warn!(%error, "a socket that is given up still takes datagrams, which are lost");
+    }
+}
+
+/// Ends these and gives what they counted; and whether all were done in time.
+async fn end_all(listeners: Vec<Serving>, how: End) -> (Totals, bool) {
+    let ends = listeners.into_iter().map(|serving| async move {
+        let channels = serving.channels.into_iter().map(|channel| async move {
+            let is_done = channel.started.end(how).await;
+            (channel.counters, is_done)
+        });
+        (serving.past, join_all(channels).await)
+    });
+    let mut totals = Totals::default();
+    let mut is_done = true;
+    for (past, channels) in join_all(ends).await {
+        totals += past;
+        for (counters, was_in_time) in channels {
+            ShardCounters::add_to(&counters, &mut totals);
+            is_done &= was_in_time;
+        }
+    }
+    (totals, is_done)
+}

@@ -1,0 +1,134 @@
+//! What a running server is told to do: one wish after the other.
+
+use super::live::Live;
+use super::reloaded::{ReloadError, Reloaded};
+use crate::actors::supervisor::End;
+use crate::settings::{Settings, SettingsErrors};
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot};
+use tracing::{error, info, warn};
+
+/// Reads the settings of a server anew.
+pub type Reread = Arc<dyn Fn() -> Result<Settings, SettingsErrors> + Send + Sync>;
+
+/// Wishes that may wait.
+const WAITING: usize = 16;
+
+/// A wish.
+enum Order {
+    /// Become what these settings say, or else those that are read anew.
+    Reload(Option<Box<Settings>>, Answer<Result<Reloaded, ReloadError>>),
+    /// Say when every serving thread has had a turn.
+    Pulse(Answer<()>),
+    /// End.
+    Stop(End, Answer<()>),
+}
+
+type Answer<T> = oneshot::Sender<T>;
+
+/// Who tells a running server what to do.
+#[derive(Clone)]
+pub(super) struct Orders(mpsc::Sender<Order>);
+
+/// Where the wishes come in.
+pub(super) struct OrderBook(mpsc::Receiver<Order>);
+
+pub(super) fn orders() -> (Orders, OrderBook) {
+    let (sender, receiver) = mpsc::channel(WAITING);
+    (Orders(sender), OrderBook(receiver))
+}
+
+impl Orders {
+    /// Has the server become what `settings` say, or those that are read anew.
+    ///
+    /// # Errors
+    /// [`ReloadError`]; nothing has changed then.
+    pub async fn reload(&self, settings: Option<Settings>) -> Result<Reloaded, ReloadError> {
+        let settings = settings.map(Box::new);
+        self.ask(|answer| Order::Reload(settings, answer))
+            .await
+            .unwrap_or(Err(ReloadError::Ending))
+    }
+
+    /// The same for a thread without a reactor, with settings that were read.
+    ///
+    /// # Errors
+    /// [`ReloadError`]; nothing has changed then.
+    pub fn reload_blocking(&self, settings: Settings) -> Result<Reloaded, ReloadError> {
+        let (answer, answered) = oneshot::channel();
+        let order = Order::Reload(Some(Box::new(settings)), answer);
+        let sent = self.0.blocking_send(order).ok();
+        let answered = sent.and_then(|()| answered.blocking_recv().ok());
+        answered.unwrap_or(Err(ReloadError::Ending))
+    }
+
+    /// Resolves once every thread that serves has had a turn.
+    pub async fn pulse(&self) {
+        // An error means that the server has ended.
+        let _ = self.ask(Order::Pulse).await;
+    }
+
+    /// Ends the server.
+    pub async fn stop(&self, how: End) {
+        // An error means that it has ended already.
+        let _ = self.ask(|answer| Order::Stop(how, answer)).await;
+    }
+
+    async fn ask<T>(&self, order: impl FnOnce(Answer<T>) -> Order) -> Option<T> {
+        let (answer, answered) = oneshot::channel();
+        self.0.send(order(answer)).await.ok()?;
+        answered.await.ok()
+    }
+}
+
+impl OrderBook {
+    /// Carries out one order after the other, until the server has ended.
+    pub async fn carry_out(mut self, mut live: Live, reread: Option<Reread>) {
+        while let Some(order) = self.0.recv().await {
+            // Whoever asked may be gone, which changes nothing.
+            match order {
+                Order::Reload(settings, answer) => {
+                    let reloaded = reload(&mut live, settings, reread.as_ref()).await;
+                    let _ = answer.send(reloaded);
+                }
+                Order::Pulse(answer) => {
+                    live.pulse().await;
+                    let _ = answer.send(());
+                }
+                Order::Stop(how, answer) => {
+                    live.stop(how).await;
+                    let _ = answer.send(());
+                    return;
+                }
+            }
+        }
+        live.stop(End::Drain).await;
+    }
+}
+
+async fn reload(
+    live: &mut Live,
+    settings: Option<Box<Settings>>,
+    reread: Option<&Reread>,
+) -> Result<Reloaded, ReloadError> {
+    let read = match (settings, reread) {
+        (Some(settings), _) => Ok(*settings),
+        (None, Some(reread)) => reread().map_err(ReloadError::from),
+        (None, None) => Err(ReloadError::NoFile),
+    };
+    let reloaded = match read {
+        Ok(settings) => live.change_to(settings).await.map_err(ReloadError::from),
+        Err(error) => Err(error),
+    };
+    match &reloaded {
+        Ok(reloaded) => info!("reloaded {reloaded}"),
+        Err(error) => error!("not reloaded, and nothing has changed: {error}"),
+    }
+    if let Ok(Reloaded { needs_restart, .. }) = &reloaded
+        && !needs_restart.is_empty()
+    {
+        let settings = needs_restart.join(", ");
+        warn!(%settings, "other now, and without effect until the server is started anew");
+    }
+    reloaded
+}
