@@ -8,6 +8,7 @@ mod asking;
 mod bench;
 mod check;
 mod ctl;
+mod log;
 mod output;
 mod panics;
 mod play;
@@ -20,9 +21,7 @@ mod sources;
 mod token;
 
 use clap::{ArgAction, Parser, Subcommand};
-use std::io::{self, IsTerminal};
 use std::process::ExitCode;
-use tracing_subscriber::EnvFilter;
 
 /// A UDP time server, honest and fast for operators, dishonest on purpose for
 /// testers.
@@ -53,9 +52,13 @@ enum Command {
 /// Runs the subcommand that the command line names.
 pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
-    start_log(arguments.verbose);
+    let verbose = arguments.verbose;
+    // That of `serve` is as its settings say.
+    if !matches!(arguments.command, Command::Serve(_)) {
+        log::to_stderr(verbose);
+    }
     match arguments.command {
-        Command::Serve(args) => serve::run(&args),
+        Command::Serve(args) => serve::run(&args, verbose),
         Command::Query(args) => query::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Play(args) => play::run(&args),
@@ -65,25 +68,4 @@ pub fn run() -> ExitCode {
         Command::Settings(args) => settings::run(&args),
         Command::Sources(args) => sources::run(&args),
     }
-}
-
-/// Logs to stderr; `RUST_LOG` overrides what `-v` says. What stderr does not take
-/// (`timeball serve -v 2>&1 | head`) is lost, and the server serves on:
-/// otherwise the log would complain of it on stderr, and panic.
-fn start_log(verbose: u8) {
-    // What control's server says of its threads is for who looks for a fault; and
-    // what it says of bad requests, a line each, would let anybody fill the disk.
-    let level = match verbose {
-        0 => "info,actix_server=warn,actix_http=off",
-        1 => "timeball=debug,info,actix_server=warn,actix_http=off",
-        _ => "timeball=trace,debug",
-    };
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_unset| EnvFilter::new(level));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal())
-        .with_target(false)
-        .log_internal_errors(false)
-        .init();
 }

@@ -1,8 +1,8 @@
 //! `timeball serve`: answers until SIGINT or SIGTERM.
 
 use super::output::{tell, tell_at_once};
-use super::panics;
 use super::ports::{make_way, write_ports};
+use super::{log, panics};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{ExitCode, exit};
@@ -23,7 +23,7 @@ use tracing::info;
 ///
 /// Exit codes: 0 after SIGINT or SIGTERM; 1 when a listener could not be
 /// started, or a second signal cut the end short; 2 when the settings are wrong,
-/// or the ports file cannot be had.
+/// or the log or the ports file cannot be had.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
     /// The settings [default: settings.toml in this folder, or what `timeball
@@ -35,13 +35,26 @@ pub struct Args {
     #[arg(long, value_name = "N")]
     threads: Option<u16>,
 
+    /// What the log tells: a level, and with commas more for one part of the program
+    /// [overrides `log.level`]
+    #[arg(long, value_name = "FILTER")]
+    log_level: Option<String>,
+
+    /// How a line of the log is written: `text` or `json` [overrides `log.format`]
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<String>,
+
+    /// Where the log goes: `stderr` or `journald` [overrides `log.to`]
+    #[arg(long, value_name = "TARGET")]
+    log_to: Option<String>,
+
     /// Write the bound addresses to FILE as JSON once every listener is bound
     #[arg(long, value_name = "FILE")]
     ports_file: Option<PathBuf>,
 }
 
-/// Runs the subcommand.
-pub fn run(args: &Args) -> ExitCode {
+/// Runs the subcommand; `verbose` is how often `-v` was given.
+pub fn run(args: &Args, verbose: u8) -> ExitCode {
     let settings = match load(args) {
         Ok(settings) => settings,
         Err(errors) => {
@@ -49,11 +62,21 @@ pub fn run(args: &Args) -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    let log = match log::of_the_server(&settings.log, verbose) {
+        Ok(log) => log,
+        Err(error) => {
+            tell(&format!("error: {error}"));
+            return ExitCode::from(2);
+        }
+    };
     panics::log_those_of_other_threads();
     let again = args.clone();
     let reread: Reread = Arc::new(move || load(&again));
     let serve = serve(settings, reread, args.ports_file.as_deref());
-    match actix_rt::System::new().block_on(serve) {
+    let served = actix_rt::System::new().block_on(serve);
+    // Writes what waits.
+    drop(log);
+    match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tell(&format!("error: {error}"));
@@ -180,6 +203,15 @@ fn load(args: &Args) -> Result<Settings, SettingsErrors> {
     let mut loader = Loader::file(args.settings.as_deref()).environment(Environment::of_process());
     if let Some(threads) = args.threads {
         loader = loader.set("threads", threads, "--threads");
+    }
+    for (setting, flag, value) in [
+        ("log.level", "--log-level", &args.log_level),
+        ("log.format", "--log-format", &args.log_format),
+        ("log.to", "--log-to", &args.log_to),
+    ] {
+        if let Some(value) = value {
+            loader = loader.set(setting, value, flag);
+        }
     }
     let settings = loader.load()?;
     // What only shows when the sources are built is told as the rest is: with

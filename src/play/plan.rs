@@ -15,7 +15,7 @@ use crate::api::{Host, HostClock};
 use crate::host::this_host;
 use crate::scenario::{Scenario, ScenarioErrors};
 use crate::server::{BoundListener, Server};
-use crate::settings::{ListenerAdmission, ListenerSettings, Settings};
+use crate::settings::{ListenerAdmission, ListenerSettings, LogSettings, Settings};
 use crate::transcript::Witness;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -305,6 +305,7 @@ fn settings(scenario: &Scenario) -> Settings {
         threads: 1,
         batch: 1,
         max_queue_delay: None,
+        log: LogSettings::default(),
         admission: None,
         control: None,
         listeners: scenario.endpoints.iter().map(listener).collect(),

@@ -182,6 +182,10 @@ impl Live {
                 settings.threads = now.threads;
                 changed.push("threads");
             }
+            if settings.log != now.log {
+                settings.log.clone_from(&now.log);
+                changed.push("log");
+            }
             if settings.control != now.control {
                 settings.control.clone_from(&now.control);
                 changed.push("control");

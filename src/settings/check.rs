@@ -2,6 +2,7 @@
 //! the settings against one another. It goes on after an error.
 
 mod admission;
+mod log;
 
 use super::addresses::{Place, conflict};
 use super::errors::{Origin, SettingsError, SettingsErrors, alternatives, hint};
@@ -26,6 +27,8 @@ pub(super) const LISTENERS: &str = "listeners";
 pub(super) const SOURCES: &str = "sources";
 /// The kind whose requests are served in one order by one responder.
 const MOCK: &str = "mock";
+/// The table of the log.
+pub(super) const LOG_TABLE: &str = "log";
 /// The table of admission.
 pub(super) const ADMISSION_TABLE: &str = "admission";
 /// The table of limits in that of admission.
@@ -62,6 +65,7 @@ pub(super) fn settle(
         &top_keys,
         strays::of_the_top,
     );
+    let log = walk.log(tree.root.get(LOG_TABLE));
     let admission = walk.admission(tree.root.get(ADMISSION_TABLE));
     let control = walk.control(tree.root.get(CONTROL_TABLE), environment);
     let found = walk.sources(tree.root.get(SOURCES));
@@ -73,6 +77,7 @@ pub(super) fn settle(
     }
     Ok(Settings::from_values(
         &top,
+        log.unwrap_or_default(),
         admission,
         control,
         &listeners,

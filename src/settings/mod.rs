@@ -21,6 +21,7 @@ mod check;
 mod duration;
 mod errors;
 mod loader;
+mod log;
 mod print;
 pub mod reference;
 pub mod schema;
@@ -35,6 +36,7 @@ pub use admission::{AdmissionSettings, ListenerAdmission, RateLimitSettings};
 pub use duration::{DurationError, format_duration, parse_duration};
 pub use errors::{Origin, SettingsError, SettingsErrors};
 pub use loader::{Environment, Loader};
+pub use log::{LogFormat, LogSettings, LogTarget, filter};
 pub use value::describe;
 
 // A scenario is read in the same words.
@@ -75,6 +77,9 @@ pub struct Settings {
     pub batch: usize,
     /// A request that waited longer is dropped; `None` never drops.
     pub max_queue_delay: Option<Delta>,
+    /// What is told, how and where; a server that a program of one's own starts
+    /// logs to whatever `tracing` subscriber that program has.
+    pub log: LogSettings,
     /// Who is served, and how often; `None` is everybody, as often as they like,
     /// and comes of no file.
     pub admission: Option<AdmissionSettings>,
@@ -286,6 +291,7 @@ impl Settings {
     /// The types of values that passed the walk.
     fn from_values(
         top: &Values,
+        log: LogSettings,
         admission: Option<AdmissionSettings>,
         control: Option<ControlSettings>,
         listeners: &[check::Listener<'_>],
@@ -296,6 +302,7 @@ impl Settings {
             threads: count(top, "threads"),
             batch: count(top, "batch"),
             max_queue_delay: (max_queue_delay > Delta::ZERO).then_some(max_queue_delay),
+            log,
             admission,
             control,
             listeners: listeners

@@ -1,9 +1,11 @@
 //! Settings as TOML that reads back as the same settings.
 
 use super::admission::pairs;
-use super::schema::{self, ADMISSION, CONTROL, KIND, KOD, LISTENER, RATE_LIMIT, SILENT, TOP};
+use super::schema::{self, ADMISSION, CONTROL, KIND, KOD, LISTENER, LOG, RATE_LIMIT, SILENT, TOP};
 use super::value::toml;
-use super::{AdmissionSettings, ControlSettings, ListenerSettings, ProtocolSettings, Settings};
+use super::{
+    AdmissionSettings, ControlSettings, ListenerSettings, LogSettings, ProtocolSettings, Settings,
+};
 use crate::admission::OnDeny;
 use crate::api::Delta;
 use crate::api::settings::{Default, Key, Value};
@@ -16,6 +18,10 @@ pub(super) fn settings(settings: &Settings) -> String {
     let mut out = String::new();
     for key in TOP {
         line(&mut out, key, top_value(settings, key.name).as_ref());
+    }
+    heading(&mut out, "[log]");
+    for key in LOG {
+        line(&mut out, key, log_value(&settings.log, key.name).as_ref());
     }
     if let Some(admission) = &settings.admission {
         heading(&mut out, "[admission]");
@@ -86,6 +92,17 @@ fn top_value(settings: &Settings, key: &str) -> Option<Value> {
         "threads" => number(settings.threads),
         "batch" => number(settings.batch),
         "max_queue_delay" => Value::Duration(settings.max_queue_delay.unwrap_or(Delta::ZERO)),
+        _ => return None,
+    })
+}
+
+fn log_value(log: &LogSettings, key: &str) -> Option<Value> {
+    Some(match key {
+        "level" => text(&log.level),
+        "format" => text(log.format.as_str()),
+        "to" => text(log.to.as_str()),
+        "lines_per_second" => Value::Integer(log.lines_per_second.into()),
+        "burst" => Value::Integer(log.burst.into()),
         _ => return None,
     })
 }

@@ -2,7 +2,7 @@
 //! Markdown for `docs/settings.md`, and as plain text of the kinds of source
 //! for `timeball sources`.
 
-use super::schema::{ADMISSION, CONTROL, KIND, LISTENER, PROTOCOLS, RATE_LIMIT, TOP};
+use super::schema::{ADMISSION, CONTROL, KIND, LISTENER, LOG, PROTOCOLS, RATE_LIMIT, TOP};
 use super::value::describe;
 use crate::api::settings::{Default, Key};
 use crate::sources::KINDS;
@@ -28,6 +28,7 @@ Each of these over the one before:
    ```sh
    TIMEBALL__THREADS=2
    TIMEBALL__LISTENERS__0__ADDRESS=127.0.0.1:9000
+   TIMEBALL__LOG__LEVEL=warn
    TIMEBALL__ADMISSION__ALLOW=192.0.2.0/24,2001:db8::/32
    TIMEBALL__ADMISSION__RATE_LIMIT__BURST=64
    TIMEBALL__CONTROL__ADDRESS=127.0.0.1:0
@@ -75,6 +76,12 @@ port 0 is any free port. Listeners bound to different interfaces never meet.
 pub fn markdown() -> String {
     let mut out = INTRODUCTION.to_owned();
     section(&mut out, "## Top level", "Above all tables.", TOP);
+    section(
+        &mut out,
+        "## `[log]`",
+        "What `timeball serve` tells of itself, how and where. Lines that stderr does not take\nin time are left out and counted, so that whoever reads the log holds up nobody. journald\nis written to by whoever logs, who waits for it if it stands still.",
+        LOG,
+    );
     section(
         &mut out,
         "## `[admission]`",

@@ -1,5 +1,5 @@
-//! The settings there are: the top level, admission, control, listeners and protocols, declared
-//! with the same [`Key`] as the kinds of time source.
+//! The settings there are: the top level, the log, admission, control, listeners and protocols,
+//! declared with the same [`Key`] as the kinds of time source.
 //!
 //! The declarations are all there is: the walk over the file, the defaults,
 //! the errors, `timeball check`, `timeball sources` and `docs/settings.md`
@@ -34,6 +34,55 @@ pub const TOP: &[Key] = &[
         help: "a request that waited longer is dropped, because a late answer is a wrong answer; 0 never drops",
     },
 ];
+
+/// The keys of `[log]`.
+pub const LOG: &[Key] = &[
+    Key {
+        name: "level",
+        accepts: Accepts::Text,
+        default: Default::Is("info"),
+        help: "what is told: `error`, `warn`, `info`, `debug`, `trace` or `off`, and with commas more for one part of the program (`info,timeball::served=debug`); `-v` says more over it, and the variable RUST_LOG overrides both",
+    },
+    Key {
+        name: "format",
+        accepts: Accepts::OneOf(&[TEXT, JSON]),
+        default: Default::Is(TEXT),
+        help: "how a line on stderr is written: for people, or as a JSON object with `timestamp`, `level`, `target`, `message` and what else the line says",
+    },
+    Key {
+        name: "to",
+        accepts: Accepts::OneOf(&[STDERR, JOURNALD]),
+        default: Default::Is(STDERR),
+        help: "where it goes; journald is given the fields as its own (`F_ADDRESS`), and is an error at start where it does not run",
+    },
+    Key {
+        name: "lines_per_second",
+        accepts: Accepts::Integer {
+            min: 1,
+            max: 1_000_000,
+        },
+        default: Default::Is("100"),
+        help: "lines in the long run, over all parts of the program but `timeball::served` (the line for each request under `-v`, which has a cap of its own); once a second a line says how many were left out",
+    },
+    Key {
+        name: "burst",
+        accepts: Accepts::Integer {
+            min: 1,
+            max: 1_000_000,
+        },
+        default: Default::Is("1000"),
+        help: "lines at once, for a start with many listeners",
+    },
+];
+
+/// The word for lines for people.
+pub(super) const TEXT: &str = "text";
+/// The word for lines of JSON.
+pub(super) const JSON: &str = "json";
+/// The word for the standard error stream.
+pub(super) const STDERR: &str = "stderr";
+/// The word for the journal of systemd.
+pub(super) const JOURNALD: &str = "journald";
 
 /// The keys of `[admission]`.
 pub const ADMISSION: &[Key] = &[

@@ -1,10 +1,12 @@
 //! Keys that are not declared where they stand, and what they may have been
 //! meant to be.
 
-use super::check::{ADMISSION_TABLE, CONTROL_TABLE, LISTENERS, RATE_LIMIT_TABLE, SOURCES};
+use super::check::{
+    ADMISSION_TABLE, CONTROL_TABLE, LISTENERS, LOG_TABLE, RATE_LIMIT_TABLE, SOURCES,
+};
 use super::errors::{alternatives, hint};
 use super::schema::{
-    ADMISSION, CONTROL, KIND, LISTENER, PROTOCOL, PROTOCOLS, ProtocolSchema, RATE_LIMIT, TOP,
+    ADMISSION, CONTROL, KIND, LISTENER, LOG, PROTOCOL, PROTOCOLS, ProtocolSchema, RATE_LIMIT, TOP,
 };
 use crate::api::settings::Kind;
 use crate::sources::KINDS;
@@ -24,7 +26,13 @@ const OTHER_WORDS: &[(&str, &str)] = &[
 ];
 
 /// What stands beside the keys of the top level.
-const TABLES: [&str; 4] = [ADMISSION_TABLE, CONTROL_TABLE, LISTENERS, SOURCES];
+const TABLES: [&str; 5] = [
+    LOG_TABLE,
+    ADMISSION_TABLE,
+    CONTROL_TABLE,
+    LISTENERS,
+    SOURCES,
+];
 
 /// What a key that is not declared is.
 pub(crate) enum Stray {
@@ -40,6 +48,12 @@ pub(super) fn of_the_top(key: &str) -> Stray {
         return Stray::Known;
     }
     let names: Vec<&str> = TOP.iter().map(|key| key.name).chain(TABLES).collect();
+    Stray::Unknown(hint(key, &names))
+}
+
+/// What the key `key` of `[log]` is.
+pub(super) fn of_log(key: &str) -> Stray {
+    let names: Vec<&str> = LOG.iter().map(|key| key.name).collect();
     Stray::Unknown(hint(key, &names))
 }
 

@@ -13,6 +13,7 @@ const PREFIX: &str = "TIMEBALL__";
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Path {
     Top(String),
+    Log(String),
     Admission(String),
     RateLimit(String),
     Control(String),
@@ -29,9 +30,15 @@ impl Path {
             return Err(format!("`{level}` cannot be part of a setting's name"));
         }
         match levels[..] {
-            [key] if !matches!(key, "admission" | "control" | "listeners" | "sources") => {
+            [key]
+                if !matches!(
+                    key,
+                    "log" | "admission" | "control" | "listeners" | "sources"
+                ) =>
+            {
                 Ok(Self::Top(key.to_owned()))
             }
+            ["log", key] => Ok(Self::Log(key.to_owned())),
             ["admission", key] if key != "rate_limit" => Ok(Self::Admission(key.to_owned())),
             ["admission", "rate_limit", key] => Ok(Self::RateLimit(key.to_owned())),
             ["control", key] => Ok(Self::Control(key.to_owned())),
@@ -47,7 +54,7 @@ impl Path {
                 )),
             },
             _ => Err(format!(
-                "names no setting; {PREFIX}KEY, {PREFIX}ADMISSION__KEY, \
+                "names no setting; {PREFIX}KEY, {PREFIX}LOG__KEY, {PREFIX}ADMISSION__KEY, \
                  {PREFIX}ADMISSION__RATE_LIMIT__KEY, {PREFIX}CONTROL__KEY, \
                  {PREFIX}LISTENERS__NUMBER__KEY or {PREFIX}SOURCES__NAME__KEY is accepted"
             )),
@@ -58,6 +65,7 @@ impl Path {
     fn expression(&self) -> String {
         match self {
             Self::Top(key) => key.clone(),
+            Self::Log(key) => format!("log.{key}"),
             Self::Admission(key) => format!("admission.{key}"),
             Self::RateLimit(key) => format!("admission.rate_limit.{key}"),
             Self::Control(key) => format!("control.{key}"),
@@ -110,6 +118,7 @@ pub(super) fn from_environment(
         let fits = match &path {
             Path::Top(_) => true,
             // The file's own error is told by the walk over the tree.
+            Path::Log(_) => file.get("log").is_none_or(is_table),
             Path::Admission(_) => file.get("admission").is_none_or(is_table),
             Path::RateLimit(_) => match file.get("admission").map(|value| &value.kind) {
                 None => true,

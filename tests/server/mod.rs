@@ -6,6 +6,7 @@ mod admission;
 pub mod burst;
 mod failures;
 mod idle;
+mod log;
 mod mock;
 mod process;
 mod reload;

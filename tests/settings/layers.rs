@@ -18,6 +18,7 @@ fn a_variable_comes_before_the_file() {
             ("TIMEBALL__LISTENERS__0__SYMMETRIC", "reply"),
             ("TIMEBALL__SOURCES__WALL__STRATUM", "4"),
             ("TIMEBALL__SOURCES__WALL__ROOT_DISPERSION", "2ms"),
+            ("TIMEBALL__LOG__LEVEL", "warn"),
             ("TIMEBALL__ADMISSION__ALLOW", "192.0.2.0/24, 2001:db8::1"),
             ("TIMEBALL__ADMISSION__RATE_LIMIT__BURST", "7"),
             ("TIMEBALLOON__SIZE", "7"),
@@ -27,6 +28,7 @@ fn a_variable_comes_before_the_file() {
     .unwrap();
     assert_eq!(settings.threads, 3);
     assert_eq!(settings.max_queue_delay, Some(Delta::from_millis(250)));
+    assert_eq!(settings.log.level, "warn");
     let admission = settings.admission.unwrap();
     assert_eq!((admission.allow.len(), admission.deny.len()), (2, 0));
     assert_eq!(admission.rate_limit.burst, 7);

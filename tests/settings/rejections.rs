@@ -178,6 +178,55 @@ fn pool_sizes_have_ranges() {
 }
 
 #[test]
+fn the_log_says_what_of_it_is_wrong() {
+    const LEVELS: &str = "accepted: `error`, `warn`, `info`, `debug`, `trace` or `off`, and with \
+                          commas more of the form `timeball::served=debug`";
+    for (table, expected) in [
+        ("log = 7", "log = 7: not a table; write [log]".to_owned()),
+        (
+            "log.level = 'loud'",
+            format!("log.level = \"loud\": \"loud\" is no level; {LEVELS}"),
+        ),
+        (
+            "log.level = 'info,timeball'",
+            format!("log.level = \"info,timeball\": \"timeball\" is no level; {LEVELS}"),
+        ),
+        (
+            "log.level = 'timeball=loud'",
+            format!(
+                "log.level = \"timeball=loud\": error parsing level filter: expected one \
+                 of \"off\", \"error\", \"warn\", \"info\", \"debug\", \"trace\", or a number 0-5; {LEVELS}"
+            ),
+        ),
+        (
+            "log.format = 'xml'",
+            "log.format = \"xml\": refused; accepted: `text` or `json`".to_owned(),
+        ),
+        (
+            "log.to = 'syslog'",
+            "log.to = \"syslog\": refused; accepted: `stderr` or `journald`".to_owned(),
+        ),
+        (
+            "log = { to = 'journald', format = 'json' }",
+            "log.format = \"json\": journald is given fields and no lines; with to = \
+             \"journald\" only \"text\" is accepted, or none"
+                .to_owned(),
+        ),
+        (
+            "log.lines_per_second = 0",
+            "log.lines_per_second = 0: outside 1..=1000000".to_owned(),
+        ),
+        (
+            "log.formats = 'json'",
+            "log.formats: unknown key; did you mean `format`?".to_owned(),
+        ),
+    ] {
+        let error = error(&format!("{table}\n{SMALL}"));
+        assert_eq!(error, format!("settings.toml:1: {expected}"), "{table}");
+    }
+}
+
+#[test]
 fn admission_says_what_of_it_is_wrong() {
     for (table, expected) in [
         (

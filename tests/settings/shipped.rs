@@ -7,8 +7,10 @@ use timeball::admission::OnDeny;
 use timeball::api::Delta;
 use timeball::api::settings::{Default, Key};
 use timeball::protocol::ntp::{Ntp, Symmetric, WhenUnsynchronised};
-use timeball::settings::schema::{ADMISSION, CONTROL, LISTENER, PROTOCOLS, RATE_LIMIT, TOP};
-use timeball::settings::{DEFAULT_FILE, ProtocolSettings, Settings, reference};
+use timeball::settings::schema::{ADMISSION, CONTROL, LISTENER, LOG, PROTOCOLS, RATE_LIMIT, TOP};
+use timeball::settings::{
+    DEFAULT_FILE, LogFormat, LogSettings, LogTarget, ProtocolSettings, Settings, reference,
+};
 use timeball::sources::KINDS;
 
 /// Every key that can be set, with what it belongs to.
@@ -21,10 +23,12 @@ fn every_key() -> Vec<(&'static str, &'static Key)> {
     let kinds = KINDS
         .iter()
         .flat_map(|kind| kind.keys.iter().map(|key| (kind.name, key)));
+    let log = LOG.iter().map(|key| ("log", key));
     let control = CONTROL.iter().map(|key| ("control", key));
     let admission = ADMISSION.iter().map(|key| ("admission", key));
     let rate_limit = RATE_LIMIT.iter().map(|key| ("admission.rate_limit", key));
-    top.chain(admission)
+    top.chain(log)
+        .chain(admission)
         .chain(rate_limit)
         .chain(control)
         .chain(listener)
@@ -128,6 +132,7 @@ fn the_default_file_shows_every_key_with_its_default() {
     for (owner, key) in every_key() {
         let shown = match owner {
             "the top level" => table.get(key.name).cloned(),
+            "log" => table["log"].get(key.name).cloned(),
             "admission" => table["admission"].get(key.name).cloned(),
             "admission.rate_limit" => table["admission"]["rate_limit"].get(key.name).cloned(),
             "control" => table["control"].get(key.name).cloned(),
@@ -212,6 +217,12 @@ const UNUSUAL: &str = r#"
 threads = 7
 batch = 8
 max_queue_delay = 0
+
+[log]
+level = "warn,timeball::served=debug"
+format = "json"
+lines_per_second = 7
+burst = 9
 
 [admission]
 allow = ["192.0.2.0/24", "2001:db8::7"]
@@ -315,6 +326,16 @@ fn every_value_arrives_as_its_type() {
     let settings = accepted(UNUSUAL);
     assert_eq!((settings.threads, settings.batch), (7, 8));
     assert_eq!(settings.max_queue_delay, None);
+    assert_eq!(
+        settings.log,
+        LogSettings {
+            level: "warn,timeball::served=debug".to_owned(),
+            format: LogFormat::Json,
+            to: LogTarget::Stderr,
+            lines_per_second: 7,
+            burst: 9,
+        }
+    );
     let admission = settings.admission.unwrap();
     let shown = |networks: &[ipnet::IpNet]| -> Vec<String> {
         networks.iter().map(ToString::to_string).collect()

@@ -98,12 +98,18 @@ impl Serve {
 
     /// Starts `program` on the settings in `toml`.
     pub fn start_as(program: &mut Command, toml: &str) -> Self {
+        Self::start_with(program, toml, &[])
+    }
+
+    /// Starts `program` on the settings in `toml`, with more arguments of `serve`.
+    pub fn start_with(program: &mut Command, toml: &str, arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("there is a place for files");
         let settings = folder.path().join("settings.toml");
         fs::write(&settings, toml).expect("the folder takes a file");
         let mut program = Running::start(
             program
                 .arg("serve")
+                .args(arguments)
                 .arg("--settings")
                 .arg(settings)
                 .arg("--ports-file")
