@@ -5,6 +5,7 @@ mod bench;
 mod control;
 mod expect;
 mod faults;
+mod generated;
 mod play;
 mod protocol;
 mod query;

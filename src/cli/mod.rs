@@ -7,8 +7,10 @@
 mod asking;
 mod bench;
 mod check;
+mod completions;
 mod ctl;
 mod log;
+mod man;
 mod output;
 mod panics;
 mod play;
@@ -47,6 +49,8 @@ enum Command {
     Check(check::Args),
     Settings(settings::Args),
     Sources(sources::Args),
+    Man(man::Args),
+    Completions(completions::Args),
 }
 
 /// Runs the subcommand that the command line names.
@@ -67,5 +71,7 @@ pub fn run() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Settings(args) => settings::run(&args),
         Command::Sources(args) => sources::run(&args),
+        Command::Man(args) => man::run(&args),
+        Command::Completions(args) => completions::run(&args),
     }
 }
