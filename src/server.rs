@@ -29,6 +29,7 @@ use crate::protocol::calendar::FormatError;
 use crate::service::Service;
 use crate::settings::{ControlSettings, ProtocolSettings, Settings};
 use crate::transport::Transport;
+use crate::transport::inherited::{BoundSocket, Inherited};
 use live::{Around, Live};
 use running::Handle;
 use std::collections::BTreeMap;
@@ -48,6 +49,7 @@ pub struct Server {
     given: BTreeMap<String, Source>,
     wrap: Option<WrapTransport>,
     reread: Option<Reread>,
+    inherited: Vec<BoundSocket>,
 }
 
 impl Server {
@@ -60,6 +62,7 @@ impl Server {
             given: BTreeMap::new(),
             wrap: None,
             reread: None,
+            inherited: Vec::new(),
         }
     }
 
@@ -95,6 +98,14 @@ impl Server {
             reread: Some(reread),
             ..self
         }
+    }
+
+    /// Gives it sockets that are bound already: a listener whose address is that of
+    /// some takes them, and binds none.
+    #[must_use]
+    pub fn with_sockets(mut self, sockets: Vec<BoundSocket>) -> Self {
+        self.inherited.extend(sockets);
+        self
     }
 
     /// Starts the server on threads of its own; returns once every listener is
@@ -139,7 +150,9 @@ impl Server {
     /// # Panics
     /// Outside of an actix system.
     pub async fn launch(self) -> Result<Launched, StartError> {
-        let control = self.settings.control.as_ref().map(bind_control);
+        let mut inherited = Inherited::new(self.inherited);
+        let control = self.settings.control.as_ref();
+        let control = control.map(|control| bind_control(control, &mut inherited));
         let control = control.transpose()?;
         let (handle, orders) = Handle::new();
         let shards = shard_count(self.settings.threads);
@@ -148,6 +161,7 @@ impl Server {
             given: self.given,
             wrap: self.wrap,
             shards,
+            inherited,
             handle: handle.clone(),
         });
         live.change_to(self.settings).await?;
@@ -184,12 +198,16 @@ pub(crate) fn service(
 
 /// # Errors
 /// The token or the socket cannot be had.
-fn bind_control(settings: &ControlSettings) -> Result<BoundControl, StartError> {
+fn bind_control(
+    settings: &ControlSettings,
+    inherited: &mut Inherited,
+) -> Result<BoundControl, StartError> {
     let token = settings.token().map_err(|error| StartError::Token {
         file: settings.token_file.clone().unwrap_or_default(),
         error,
     })?;
-    Ok(BoundControl::bind(settings.address, token)?)
+    let inherited = inherited.take_tcp(settings.address);
+    Ok(BoundControl::bind(settings.address, token, inherited)?)
 }
 
 /// One shard for each CPU that this process may use, or fewer by the settings.

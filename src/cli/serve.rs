@@ -1,21 +1,31 @@
 //! `timeball serve`: answers until SIGINT or SIGTERM.
 
+mod hand_over;
+mod systemd;
+
 use super::output::{tell, tell_at_once};
 use super::ports::{make_way, write_ports};
 use super::{log, panics};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use hand_over::{Desk, Predecessor, Successor};
+use std::future::pending;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{ExitCode, exit};
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 use timeball::host::this_host;
 use timeball::protocol::line::printable;
-use timeball::server::Reread;
+use timeball::server::{Launched, Reread};
 use timeball::settings::{Environment, Loader, SettingsErrors};
+use timeball::transport::inherited::BoundSocket;
 use timeball::{Server, Settings, StartError};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
-use tracing::info;
+use tokio::time::{Interval, timeout};
+use tracing::{info, warn};
 
 /// Serve the time
 ///
@@ -23,7 +33,7 @@ use tracing::info;
 ///
 /// Exit codes: 0 after SIGINT or SIGTERM; 1 when a listener could not be
 /// started, or a second signal cut the end short; 2 when the settings are wrong,
-/// or the log or the ports file cannot be had.
+/// or the log, the ports file or the hand-over cannot be had.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
     /// The settings [default: settings.toml in this folder, or what `timeball
@@ -51,10 +61,18 @@ pub struct Args {
     /// Write the bound addresses to FILE as JSON once every listener is bound
     #[arg(long, value_name = "FILE")]
     ports_file: Option<PathBuf>,
+
+    /// Take the place of the server that waits at the socket FILE, if one does:
+    /// serve on its sockets, so that no request is lost; then wait there for the
+    /// next one
+    #[arg(long, value_name = "FILE")]
+    hand_over: Option<PathBuf>,
 }
 
 /// Runs the subcommand; `verbose` is how often `-v` was given.
 pub fn run(args: &Args, verbose: u8) -> ExitCode {
+    // While there is no other thread.
+    let sockets = systemd::sockets();
     let settings = match load(args) {
         Ok(settings) => settings,
         Err(errors) => {
@@ -72,7 +90,7 @@ pub fn run(args: &Args, verbose: u8) -> ExitCode {
     panics::log_those_of_other_threads();
     let again = args.clone();
     let reread: Reread = Arc::new(move || load(&again));
-    let serve = serve(settings, reread, args.ports_file.as_deref());
+    let serve = serve(settings, reread, sockets, args);
     let served = actix_rt::System::new().block_on(serve);
     // Writes what waits.
     drop(log);
@@ -94,6 +112,11 @@ enum ServeError {
     NoPortsFile { file: PathBuf, error: io::Error },
     #[error("--ports-file {}: {error}", printable(&.file.to_string_lossy()))]
     PortsFile { file: PathBuf, error: io::Error },
+    /// Known before anything is bound.
+    #[error("--hand-over {}: {error}", printable(&.file.to_string_lossy()))]
+    NoHandOver { file: PathBuf, error: io::Error },
+    #[error("--hand-over {}: {error}", printable(&.file.to_string_lossy()))]
+    HandOver { file: PathBuf, error: io::Error },
     #[error("signals cannot be received: {0}")]
     Signals(io::Error),
 }
@@ -101,7 +124,7 @@ enum ServeError {
 impl ServeError {
     fn exit_code(&self) -> u8 {
         match self {
-            Self::NoPortsFile { .. } => 2,
+            Self::NoPortsFile { .. } | Self::NoHandOver { .. } => 2,
             Self::Start(error) if error.is_about_settings() => 2,
             _ => 1,
         }
@@ -111,18 +134,26 @@ impl ServeError {
 async fn serve(
     settings: Settings,
     reread: Reread,
-    ports_file: Option<&Path>,
+    sockets: Vec<BoundSocket>,
+    args: &Args,
 ) -> Result<(), ServeError> {
     // Before anything is bound: a signal that comes early is not lost.
     let mut told = listen_for_signals().map_err(ServeError::Signals)?;
-    if let Some(file) = ports_file {
+    if let Some(file) = &args.ports_file {
         make_way(file).map_err(|error| ServeError::NoPortsFile {
             file: file.to_owned(),
             error,
         })?;
     }
-    let server = Server::new(settings).with_reread(reread).launch().await?;
-    if let Some(file) = ports_file
+    let succession = args.hand_over.as_deref().map(Succession::begin);
+    let mut succession = succession.transpose()?.unwrap_or_default();
+    let server = Server::new(settings)
+        .with_reread(reread)
+        .with_sockets(sockets)
+        .with_sockets(std::mem::take(&mut succession.sockets))
+        .launch()
+        .await?;
+    if let Some(file) = &args.ports_file
         && let Err(error) = write_ports(file, &server.listeners(), server.control())
     {
         server.stop().await;
@@ -131,18 +162,125 @@ async fn serve(
             error,
         });
     }
-    // `None` would mean that nobody listens for signals any more.
-    while let Some(wish) = told.recv().await {
-        match wish {
-            // What came of it is in the log.
-            Told::Reload => drop(server.reload().await),
-            Told::Count => info!("counted {}", server.totals()),
-            Told::Stop => break,
+    let mut successors = match succession.complete().await {
+        Ok(successors) => successors,
+        Err(error) => {
+            server.stop().await;
+            return Err(error);
+        }
+    };
+    let is_kept = keep(&server).await;
+    systemd::ready();
+
+    let mut beat = systemd::pulse().map(tokio::time::interval);
+    let mut giving = FuturesUnordered::new();
+    let replaced = loop {
+        tokio::select! {
+            wish = told.recv() => match wish {
+                Some(Told::Reload) => {
+                    systemd::reloading();
+                    // What came of it is in the log.
+                    let _ = server.reload().await;
+                    let _ = keep(&server).await;
+                    systemd::ready();
+                }
+                Some(Told::Count) => info!("counted {}", server.totals()),
+                // `None` would mean that nobody listens for signals any more.
+                Some(Told::Stop) | None => break None,
+            },
+            Some(successor) = successors.recv() => match server.sockets().await {
+                Ok(sockets) => giving.push(successor.give(sockets)),
+                Err(error) => warn!(%error, "the sockets cannot be handed over"),
+            },
+            Some(given) = giving.next() => match given {
+                Ok(replaced) => break Some(replaced),
+                Err(error) => warn!(%error, "no server has taken this one's place; it serves on"),
+            },
+            period = next(&mut beat) => match timeout(period, server.pulse()).await {
+                Ok(()) => systemd::alive(),
+                Err(_) => warn!("a thread that serves does not answer"),
+            },
+        }
+    };
+    systemd::stopping();
+    let totals = if replaced.is_some() || is_kept {
+        server.hand_over().await
+    } else {
+        server.stop().await
+    };
+    match replaced {
+        Some(_) => info!("handed over {totals}"),
+        None => info!("stopped {totals}"),
+    }
+    Ok(())
+}
+
+/// Has systemd keep the sockets, if it does that; whether it does.
+async fn keep(server: &Launched) -> bool {
+    match server.sockets().await {
+        Ok(sockets) => systemd::keep(&sockets),
+        Err(error) => {
+            warn!(%error, "the sockets cannot be given to systemd");
+            false
         }
     }
-    let totals = server.stop().await;
-    info!("stopped {totals}");
-    Ok(())
+}
+
+/// Waits for the next beat, and says how far they are apart; for ever where there
+/// is none.
+async fn next(beat: &mut Option<Interval>) -> Duration {
+    match beat {
+        Some(beat) => {
+            beat.tick().await;
+            beat.period()
+        }
+        None => pending().await,
+    }
+}
+
+/// How a server comes into the place of another: `--hand-over`.
+#[derive(Default)]
+struct Succession {
+    /// What the one before gave.
+    sockets: Vec<BoundSocket>,
+    predecessor: Option<Predecessor>,
+    desk: Option<(PathBuf, Desk)>,
+}
+
+impl Succession {
+    /// Gets the sockets of the server that runs, if one does.
+    fn begin(file: &Path) -> Result<Self, ServeError> {
+        let failed = |error| ServeError::NoHandOver {
+            file: file.to_owned(),
+            error,
+        };
+        let predecessor = Predecessor::find(file).map_err(failed)?;
+        let sockets = predecessor.as_ref().map(Predecessor::sockets);
+        Ok(Self {
+            sockets: sockets.transpose().map_err(failed)?.unwrap_or_default(),
+            predecessor,
+            desk: Some((file.to_owned(), Desk::open(file).map_err(failed)?)),
+        })
+    }
+
+    /// This server serves: the one before is told so, and the next one waited for.
+    async fn complete(self) -> Result<UnboundedReceiver<Successor>, ServeError> {
+        let (wishes, successors) = unbounded_channel();
+        if let Some((file, desk)) = self.desk {
+            let failed = |error| ServeError::HandOver { file, error };
+            desk.take_its_place()
+                .and_then(|()| desk.wait(wishes))
+                .map_err(failed)?;
+        }
+        if let Some(predecessor) = self.predecessor {
+            let replaced = tokio::task::spawn_blocking(|| predecessor.replace()).await;
+            match replaced.map_err(io::Error::other).flatten() {
+                Ok(()) => info!("serving in the place of the server before"),
+                Err(error) => warn!(%error, "the server before may still serve, too"),
+            }
+        }
+        Ok(successors)
+    }
 }
 
 /// What a signal asks for.

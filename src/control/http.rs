@@ -4,13 +4,14 @@ use super::arguments::object;
 use super::controllable::Controllable;
 use super::refusal::{Refusal, RefusalKind};
 use super::verbs::{Method, find};
+use crate::transport::inherited::BoundSocket;
 use crate::web::access::{Access, Caller};
 use crate::web::server::{Bound, JSON, Running};
 use crate::web::{Token, is_loopback};
 use actix_web::web::{Bytes, Data, Payload, to};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
@@ -50,16 +51,21 @@ pub struct BoundControl {
 }
 
 impl BoundControl {
-    /// Binds `address`; port 0 is any free one.
+    /// Binds `address`, where port 0 is any free one; or takes the socket that was
+    /// `inherited` in its place.
     ///
     /// # Errors
     /// [`ControlError::NeedsToken`] unless the address is loopback or there is a
     /// token; [`ControlError::Bind`] when it cannot be had.
-    pub fn bind(address: SocketAddr, token: Option<Token>) -> Result<Self, ControlError> {
+    pub fn bind(
+        address: SocketAddr,
+        token: Option<Token>,
+        inherited: Option<TcpListener>,
+    ) -> Result<Self, ControlError> {
         if token.is_none() && !is_loopback(address) {
             return Err(ControlError::NeedsToken { address });
         }
-        let bound = Bound::bind(address);
+        let bound = Bound::bind(address, inherited);
         let bound = bound.map_err(|error| ControlError::Bind { address, error })?;
         let access = Access {
             address: bound.address(),
@@ -105,6 +111,11 @@ pub struct Control {
 }
 
 impl Control {
+    /// Its socket, for a server in its place.
+    pub(crate) fn socket(&self) -> io::Result<BoundSocket> {
+        self.running.socket()
+    }
+
     /// Where it is bound.
     #[must_use]
     pub fn address(&self) -> SocketAddr {

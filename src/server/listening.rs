@@ -12,6 +12,7 @@ use crate::api::{Delta, Source};
 use crate::metrics::{ShardCounters, Totals};
 use crate::service::Service;
 use crate::settings::{ListenerSettings, ProtocolSettings};
+use crate::transport::inherited::Inherited;
 use crate::transport::udp::{
     BindOptions, Bound, DropMeter, UdpTransport, bind, granted_receive_buffer, join,
     set_receive_buffer,
@@ -20,7 +21,7 @@ use crate::transport::{Room, Transport};
 use socket2::Socket;
 use std::io;
 use std::sync::Arc;
-use tracing::warn;
+use tracing::{info, warn};
 
 /// A listener that serves.
 pub(super) struct Serving {
@@ -72,8 +73,8 @@ pub(super) struct Opened {
 }
 
 impl<'a> Wanted<'a> {
-    /// Binds the sockets that a new listener needs; `beside` those of one that is
-    /// about to be closed.
+    /// Takes the sockets of a new listener that were inherited, or binds those it
+    /// needs; `beside` those of one that is about to be closed.
     ///
     /// # Errors
     /// [`StartError::Bind`].
@@ -83,7 +84,9 @@ impl<'a> Wanted<'a> {
         source: &'a Source,
         shards: usize,
         beside: bool,
+        inherited: &mut Inherited,
     ) -> Result<Self, StartError> {
+        let failed = |error| cannot_bind(number, settings, error);
         let responders = responders(settings, source);
         let options = BindOptions {
             beside,
@@ -93,7 +96,17 @@ impl<'a> Wanted<'a> {
             address,
             sockets,
             receive_buffer,
-        } = bind(&options).map_err(|error| cannot_bind(number, settings, error))?;
+        } = match inherited.take_udp(&options).map_err(failed)? {
+            none if none.is_empty() => bind(&options),
+            mut there => {
+                if source.test_time {
+                    there.truncate(1);
+                }
+                join_if_permitted(&mut there, &options);
+                Bound::of(there)
+            }
+        }
+        .map_err(failed)?;
         let told = told(settings, source, address);
         note_receive_buffer(number, settings, &told, receive_buffer);
         let sockets = sockets
@@ -124,7 +137,12 @@ impl<'a> Wanted<'a> {
         let failed = |error| cannot_bind(number, settings, error);
         let responders = responders(settings, source);
         let count = socket_count(responders, source, shards);
-        let kept = serving.channels.iter().take(count);
+        let kept = match count {
+            1 => 1,
+            // More than it needs, if it was given more.
+            _ => serving.channels.len(),
+        };
+        let kept = serving.channels.iter().take(kept);
         let mut sockets: Vec<_> = kept
             .map(|channel| {
                 let counters = channel.counters.clone();
@@ -142,7 +160,8 @@ impl<'a> Wanted<'a> {
         }
         if let Some((first, _)) = sockets.first() {
             let options = bind_options(settings, count);
-            let more = join(first, &options, count - sockets.len()).map_err(failed)?;
+            let missing = count.saturating_sub(sockets.len());
+            let more = joined_if_permitted(first, &options, missing);
             sockets.extend(more.into_iter().map(|socket| counted(socket, responders)));
         }
         Ok(Self {
@@ -215,6 +234,26 @@ impl<'a> Wanted<'a> {
         })?;
         Ok(Service::new(protocol, source, admission).with_max_queue_delay(common.max_queue_delay))
     }
+}
+
+/// Binds beside sockets that were given, where there are fewer than shards.
+fn join_if_permitted(sockets: &mut Vec<Socket>, options: &BindOptions) {
+    if let Some(first) = sockets.first() {
+        let missing = options.sockets.saturating_sub(sockets.len());
+        let more = joined_if_permitted(first, options, missing);
+        sockets.extend(more);
+    }
+}
+
+/// Binds `count` more sockets where `first` is; none where this process may not,
+/// since another user made that one or the port is not for everybody: then there
+/// are fewer shards that serve it.
+fn joined_if_permitted(first: &Socket, options: &BindOptions, count: usize) -> Vec<Socket> {
+    join(first, options, count).unwrap_or_else(|error| {
+        let address = options.address;
+        info!(%address, %error, "fewer sockets than threads, since no more can be bound");
+        Vec::new()
+    })
 }
 
 fn told(

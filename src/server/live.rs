@@ -21,9 +21,11 @@ use crate::admission::ports::PortSet;
 use crate::api::{Host, Source};
 use crate::metrics::{ShardCounters, Totals};
 use crate::settings::{ListenerSettings, Place, Settings, conflict};
+use crate::transport::inherited::{BoundSocket, Inherited, Role};
 use crate::transport::udp::{share, turn_away};
 use futures_util::future::join_all;
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::Arc;
 use tracing::warn;
 
@@ -35,6 +37,8 @@ pub(super) struct Around {
     pub wrap: Option<WrapTransport>,
     /// How many threads serve.
     pub shards: usize,
+    /// Sockets that it was given.
+    pub inherited: Inherited,
     /// What others know of it.
     pub handle: Handle,
 }
@@ -131,11 +135,18 @@ impl Live {
                 )?),
                 None => {
                     let beside = self.make_room(number, listener, &matched)?;
-                    let shards = self.around.shards;
-                    Some(Wanted::bind(number, listener, source, shards, beside)?)
+                    Some(Wanted::bind(
+                        number,
+                        listener,
+                        source,
+                        self.around.shards,
+                        beside,
+                        &mut self.around.inherited,
+                    )?)
                 }
             });
         }
+        std::mem::take(&mut self.around.inherited).close_the_rest();
         let clock = Arc::clone(&self.around.host.clock);
         let supervisor = match self.supervisor.take() {
             Some(supervisor) => supervisor,
@@ -278,6 +289,25 @@ impl Live {
             mocks: self.available.mocks.clone(),
             past: self.past,
         });
+    }
+
+    /// The sockets of its listeners, for a server in its place.
+    ///
+    /// # Errors
+    /// The operating system's, when it has no more descriptors.
+    pub fn sockets(&self) -> io::Result<Vec<BoundSocket>> {
+        let all = self.listeners.iter().flat_map(|serving| {
+            let settings = &serving.settings;
+            serving.channels.iter().map(|channel| {
+                Ok(BoundSocket {
+                    role: Role::Listener,
+                    address: settings.address,
+                    interface: settings.interface.clone(),
+                    socket: channel.socket.try_clone()?.into(),
+                })
+            })
+        });
+        all.collect()
     }
 
     /// Resolves once every thread that serves has had a turn.

@@ -4,6 +4,8 @@ use super::live::Live;
 use super::reloaded::{ReloadError, Reloaded};
 use crate::actors::supervisor::End;
 use crate::settings::{Settings, SettingsErrors};
+use crate::transport::inherited::BoundSocket;
+use std::io;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
@@ -18,6 +20,8 @@ const WAITING: usize = 16;
 enum Order {
     /// Become what these settings say, or else those that are read anew.
     Reload(Option<Box<Settings>>, Answer<Result<Reloaded, ReloadError>>),
+    /// Give the sockets of the listeners.
+    Sockets(Answer<io::Result<Vec<BoundSocket>>>),
     /// Say when every serving thread has had a turn.
     Pulse(Answer<()>),
     /// End.
@@ -68,6 +72,15 @@ impl Orders {
         let _ = self.ask(Order::Pulse).await;
     }
 
+    /// The sockets of its listeners, for a server in its place.
+    ///
+    /// # Errors
+    /// The operating system's, when it has no more descriptors.
+    pub async fn sockets(&self) -> io::Result<Vec<BoundSocket>> {
+        let sockets = self.ask(Order::Sockets).await;
+        sockets.unwrap_or_else(|| Err(io::Error::other("the server is ending")))
+    }
+
     /// Ends the server.
     pub async fn stop(&self, how: End) {
         // An error means that it has ended already.
@@ -91,6 +104,7 @@ impl OrderBook {
                     let reloaded = reload(&mut live, settings, reread.as_ref()).await;
                     let _ = answer.send(reloaded);
                 }
+                Order::Sockets(answer) => drop(answer.send(live.sockets())),
                 Order::Pulse(answer) => {
                     live.pulse().await;
                     let _ = answer.send(());

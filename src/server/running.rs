@@ -6,6 +6,7 @@ use crate::actors::supervisor::End;
 use crate::control::{BoundControl, Control, Controllable};
 use crate::metrics::{ShardCounters, Totals};
 use crate::settings::Settings;
+use crate::transport::inherited::BoundSocket;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::io;
@@ -145,10 +146,14 @@ impl Launched {
     /// Answers what has been received, ends every thread, and says what was
     /// counted.
     pub async fn stop(self) -> Totals {
+        self.end(End::Drain).await
+    }
+
+    async fn end(self, how: End) -> Totals {
         if let Some(control) = self.control {
             control.stop().await;
         }
-        self.handle.orders.stop(End::Drain).await;
+        self.handle.orders.stop(how).await;
         self.handle.totals()
     }
 
@@ -177,6 +182,25 @@ impl Launched {
     /// [`ReloadError`]; nothing has changed then.
     pub async fn reload(&self) -> Result<Reloaded, ReloadError> {
         self.handle.orders.reload(None).await
+    }
+
+    /// Its sockets, for a server that is to take its place; both receive from them
+    /// as long as both have them.
+    ///
+    /// # Errors
+    /// The operating system's, when it has no more descriptors.
+    pub async fn sockets(&self) -> io::Result<Vec<BoundSocket>> {
+        let mut sockets = self.handle.orders.sockets().await?;
+        if let Some(control) = &self.control {
+            sockets.push(control.socket()?);
+        }
+        Ok(sockets)
+    }
+
+    /// Receives no more, answers what has been received, and ends every thread;
+    /// what waits in the sockets is left to whoever has them too.
+    pub async fn hand_over(self) -> Totals {
+        self.end(End::HandOver).await
     }
 
     /// Resolves once every thread that serves has had a turn: none of them hangs.

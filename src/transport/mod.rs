@@ -3,6 +3,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`udp`] | kernel sockets: binding, `recvmmsg`, `sendmmsg`, timestamps, the address to answer from |
+//! | [`inherited`] | sockets that are bound already when the process starts |
 //! | [`asking`] | the other end: a socket for one question |
 //! | [`load`] | a load generator's sockets: many requests at a time |
 //! | [`memory`] | no sockets: datagrams that a test or a simulation puts in and takes out |
@@ -15,6 +16,7 @@
 //! of a message between actors and of the calls are shared by many.
 
 pub mod asking;
+pub mod inherited;
 pub(crate) mod kernel;
 pub mod load;
 pub mod memory;

@@ -40,6 +40,21 @@ pub struct Bound {
     pub receive_buffer: usize,
 }
 
+impl Bound {
+    /// Sockets that are bound already, one at least.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn of(sockets: Vec<Socket>) -> io::Result<Self> {
+        let first = sockets.first().ok_or(io::ErrorKind::NotFound)?;
+        Ok(Self {
+            address: address_of(first)?,
+            receive_buffer: granted_receive_buffer(first)?,
+            sockets,
+        })
+    }
+}
+
 /// Binds the sockets of a listener.
 ///
 /// # Errors
@@ -56,14 +71,8 @@ pub fn bind(options: &BindOptions) -> io::Result<Bound> {
         share(&first)?;
     }
     first.bind(&options.address.into())?;
-    let address = address_of(&first)?;
-    let receive_buffer = granted_receive_buffer(&first)?;
     let more = join(&first, options, options.sockets.saturating_sub(1))?;
-    Ok(Bound {
-        address,
-        sockets: std::iter::once(first).chain(more).collect(),
-        receive_buffer,
-    })
+    Bound::of(std::iter::once(first).chain(more).collect())
 }
 
 /// Binds `count` more sockets at the address of `first`, which is one of this
@@ -124,24 +133,11 @@ fn new_socket(options: &BindOptions) -> io::Result<Socket> {
         Type::DGRAM,
         Some(Protocol::UDP),
     )?;
-    socket.set_nonblocking(true)?;
-    kernel::set_option(&socket, SocketOption::Timestamps, 1)?;
-    kernel::set_option(&socket, SocketOption::Drops, 1)?;
     if is_v6 {
         // `[::]` takes IPv4 too, whatever the host's default is.
         socket.set_only_v6(!options.address.ip().is_unspecified())?;
     }
-    // Only a wildcard address leaves open which address to answer from; asking
-    // for it costs about 0.3 µs a datagram.
-    if options.address.ip().is_unspecified() {
-        if is_v6 {
-            kernel::set_option(&socket, SocketOption::DestinationV6, 1)?;
-        }
-        // `[::]` needs this too: of an IPv4 broadcast, IPv6's own says only
-        // where it went, which is no address to answer from.
-        kernel::set_option(&socket, SocketOption::DestinationV4, 1)?;
-    }
-    set_receive_buffer(&socket, options.receive_buffer)?;
+    adopt(&socket, options)?;
     if options.freebind {
         if is_v6 {
             socket.set_freebind_v6(true)?
@@ -153,6 +149,27 @@ fn new_socket(options: &BindOptions) -> io::Result<Socket> {
         socket.bind_device(Some(interface.as_bytes()))?;
     }
     Ok(socket)
+}
+
+/// Sets of a socket, which may be bound already, what it needs to be a listener's.
+///
+/// # Errors
+/// The operating system's.
+pub fn adopt(socket: &Socket, options: &BindOptions) -> io::Result<()> {
+    socket.set_nonblocking(true)?;
+    kernel::set_option(socket, SocketOption::Timestamps, 1)?;
+    kernel::set_option(socket, SocketOption::Drops, 1)?;
+    // Only a wildcard address leaves open which address to answer from; asking
+    // for it costs about 0.3 µs a datagram.
+    if options.address.ip().is_unspecified() {
+        if options.address.is_ipv6() {
+            kernel::set_option(socket, SocketOption::DestinationV6, 1)?;
+        }
+        // `[::]` needs this too: of an IPv4 broadcast, IPv6's own says only
+        // where it went, which is no address to answer from.
+        kernel::set_option(socket, SocketOption::DestinationV4, 1)?;
+    }
+    set_receive_buffer(socket, options.receive_buffer)
 }
 
 /// Asks for a receive buffer of `octets`, beyond the host's limit if this

@@ -1,6 +1,7 @@
 //! The server: one socket, one worker, and bounds on what connections may cost.
 
 use super::refusal::{Refusal, RefusalKind};
+use crate::transport::inherited::{BoundSocket, Role};
 use actix_web::dev::{Extensions, ServerHandle};
 use actix_web::http::header::{ALLOW, WWW_AUTHENTICATE};
 use actix_web::http::{KeepAlive, StatusCode};
@@ -28,19 +29,30 @@ const FAREWELL_S: u64 = 1;
 /// A socket that nobody answers on yet.
 pub(crate) struct Bound {
     listener: TcpListener,
+    /// The address that the settings say.
+    asked: SocketAddr,
     address: SocketAddr,
 }
 
 impl Bound {
-    /// Binds `address`; port 0 is any free one.
+    /// Binds `address`, where port 0 is any free one; or takes the socket that was
+    /// `inherited` in its place.
     ///
     /// # Errors
     /// The operating system's.
-    pub fn bind(address: SocketAddr) -> io::Result<Self> {
-        let listener = TcpListener::bind(address)?;
+    pub fn bind(address: SocketAddr, inherited: Option<TcpListener>) -> io::Result<Self> {
+        let listener = match inherited {
+            Some(inherited) => inherited,
+            None => TcpListener::bind(address)?,
+        };
+        let asked = address;
         let address = listener.local_addr()?;
         listener.set_nonblocking(true)?;
-        Ok(Self { listener, address })
+        Ok(Self {
+            listener,
+            asked,
+            address,
+        })
     }
 
     /// Where it is bound.
@@ -72,11 +84,15 @@ impl Bound {
             .on_connect(bound_the_unread)
             .shutdown_timeout(FAREWELL_S)
             .disable_signals()
-            .listen(self.listener)?
+            .listen(self.listener.try_clone()?)?
             .run();
         let handle = server.handle();
         actix_rt::spawn(server);
-        Ok(Running { handle })
+        Ok(Running {
+            handle,
+            listener: self.listener,
+            asked: self.asked,
+        })
     }
 }
 
@@ -91,9 +107,24 @@ fn bound_the_unread(connection: &dyn Any, _: &mut Extensions) {
 /// A server that answers.
 pub(crate) struct Running {
     handle: ServerHandle,
+    listener: TcpListener,
+    asked: SocketAddr,
 }
 
 impl Running {
+    /// Its socket, for a server in its place.
+    ///
+    /// # Errors
+    /// The operating system's, when it has no more descriptors.
+    pub fn socket(&self) -> io::Result<BoundSocket> {
+        Ok(BoundSocket {
+            role: Role::Http,
+            address: self.asked,
+            interface: None,
+            socket: self.listener.try_clone()?.into(),
+        })
+    }
+
     /// Sends the answers that are due, and ends.
     pub async fn stop(self) {
         self.handle.stop(true).await;

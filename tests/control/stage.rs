@@ -84,7 +84,7 @@ pub fn play(scenario: &str, test: impl FnOnce(Played) + Send + 'static) {
     actix_rt::System::new().block_on(async {
         let stage = Play::from_toml(scenario).unwrap_or_else(|errors| panic!("{errors}"));
         let stage = stage.launch().await.expect("loopback has free ports");
-        let bound = BoundControl::bind(SocketAddr::from(([127, 0, 0, 1], 0)), None).unwrap();
+        let bound = BoundControl::bind(SocketAddr::from(([127, 0, 0, 1], 0)), None, None).unwrap();
         let control = bound.serve(stage.controlled()).unwrap();
         let played = Played {
             control: control.address(),
@@ -460,7 +460,7 @@ fn no_shard_is_asked_for_control() {
     actix_rt::System::new().block_on(async {
         // Beside the shards of a server that serves.
         let served = Play::from_toml(POOL).unwrap().launch().await.unwrap();
-        let bound = BoundControl::bind(SocketAddr::from(([127, 0, 0, 1], 0)), None).unwrap();
+        let bound = BoundControl::bind(SocketAddr::from(([127, 0, 0, 1], 0)), None, None).unwrap();
         let control = bound.serve(std::sync::Arc::new(Witness(sender))).unwrap();
         let address = control.address();
         let status = tokio::task::spawn_blocking(move || get(address, "/status").done());

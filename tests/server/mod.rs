@@ -10,6 +10,7 @@ mod log;
 mod mock;
 mod process;
 mod reload;
+mod restart;
 mod signals;
 mod slow_source;
 mod timestamps;

@@ -114,6 +114,7 @@ impl Serve {
                 .arg(settings)
                 .arg("--ports-file")
                 .arg(folder.path().join("ports.json"))
+                .args(arguments)
                 .stdout(Stdio::piped())
                 .stderr(Stdio::piped()),
         );
@@ -182,8 +183,13 @@ impl Serve {
 
     /// Sends `signal` and returns how the program ended, what it wrote to
     /// stdout, and its whole log.
-    pub fn end(mut self, signal: Signal) -> (ExitStatus, String, Vec<String>) {
+    pub fn end(self, signal: Signal) -> (ExitStatus, String, Vec<String>) {
         self.program.signal(signal);
+        self.wait()
+    }
+
+    /// The same of a program that ends by itself.
+    pub fn wait(mut self) -> (ExitStatus, String, Vec<String>) {
         let output = self.program.end();
         // The log ends with the program.
         self.seen.extend(self.log.iter());

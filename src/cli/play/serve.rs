@@ -157,7 +157,7 @@ pub fn placed(scenario: &Scenario, found: &OutOfBounds) -> String {
 fn bind_control(args: &ServeArgs, address: SocketAddr) -> Result<BoundControl, Failed> {
     let file = args.control_token_file.as_deref();
     let token = token("--control-token-file", file).map_err(Failed::usage)?;
-    BoundControl::bind(address, token).map_err(|error| match error {
+    BoundControl::bind(address, token, None).map_err(|error| match error {
         ControlError::NeedsToken { .. } => Failed::usage(error),
         ControlError::Bind { .. } => Failed::host(error),
     })
