@@ -193,10 +193,10 @@ fn what_cannot_be_had_leaves_everything_as_it_was() {
 fn what_is_fixed_for_as_long_as_it_runs_is_told() {
     let toml = format!("{STEADY}{}", ntp_on("steady"));
     let server = serve(&format!("threads = 1\n{toml}"));
-    let other = format!("threads = 2\ncontrol.address = '127.0.0.1:0'\n{toml}");
+    let other = format!("threads = 2\nlog.level = 'warn'\ncontrol.address = '127.0.0.1:0'\n{toml}");
     for _ in 0..2 {
         let reloaded = reload(&server, &other);
-        assert_eq!(reloaded.needs_restart, ["threads", "control"]);
+        assert_eq!(reloaded.needs_restart, ["threads", "log", "control"]);
         assert_eq!(reloaded.untouched, 1);
     }
 }
