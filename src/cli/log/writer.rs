@@ -168,3 +168,29 @@ fn tell(cap: &Cap) {
         warn!(target: TARGET, left_out, "there was more than the log takes");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_queue_has_no_room_for_is_left_out_at_once_and_counted() {
+        let cap = Arc::new(Cap::new(1, 1));
+        let (mut lines, queue) = queue(cap.clone());
+        for _ in 0..WAITING + 3 {
+            assert_eq!(lines.write(b"a line\n").unwrap(), 7);
+        }
+        assert_eq!(cap.take_left_out(), 3);
+        // Whoever writes makes room.
+        assert!(matches!(queue.0.recv(), Ok(Message::Line(line)) if line == b"a line\n"));
+        lines.write_all(b"another\n").unwrap();
+        assert!(!cap.has_left_out());
+    }
+
+    #[test]
+    fn the_wait_for_the_count_ends_when_it_is_due() {
+        let now = Monotonic::default();
+        assert_eq!(until(now + TOLD_AFTER, now), Duration::from_secs(1));
+        assert_eq!(until(now, now + TOLD_AFTER), Duration::ZERO);
+    }
+}
