@@ -16,7 +16,7 @@ use crate::transcript::{
     Change, Comparison, Control, Difference, Direction, Entry, Opening, Record, Reply, Unseen,
     compare,
 };
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::convert::Infallible;
 use thiserror::Error;
 
@@ -299,23 +299,40 @@ impl Part {
     fn made(&self, again: &Replies) -> Mades {
         let mut made = self.unseen();
         let unseen: HashSet<_> = self.unseen.iter().map(|it| (it.number, it.made)).collect();
-        let mut recorded = BTreeMap::<u64, Vec<Option<Delta>>>::new();
+        let mut recorded = BTreeMap::<u64, Vec<Delta>>::new();
         for record in &self.records {
             let is_reply = matches!(record.direction, Direction::Out | Direction::Unsent);
             if is_reply && !unseen.contains(&(record.number, record.made)) {
-                recorded.entry(record.number).or_default().push(record.made);
+                let of_request = recorded.entry(record.number).or_default();
+                of_request.extend(record.made);
             }
         }
         for (number, now) in again {
-            let before = recorded.get(number).into_iter().flatten();
-            let copies = now.iter().map(|now| now.copy);
-            let is_shown =
-                |copy: &Option<u32>| copy.is_none_or(|it| !made.contains_key(&(*number, it)));
-            let copies: Vec<_> = copies.filter(is_shown).collect();
-            for (before, copy) in before.zip(copies) {
-                if let (Some(_), Some(copy)) = (before, copy) {
-                    made.insert((*number, copy), *before);
+            // Copies are served one after the other, and each reply is made for a
+            // moment of its own, however often it leaves and in what order.
+            let mut served: Vec<_> = now
+                .iter()
+                .filter_map(|it| Some((it.record.made?, it.copy?)))
+                .filter(|&(_, copy)| !made.contains_key(&(*number, copy)))
+                .collect();
+            served.sort_by_key(|&(made, _)| made);
+            let mut copies = Vec::new();
+            for (_, copy) in served {
+                if !copies.contains(&copy) {
+                    copies.push(copy);
                 }
+            }
+            let recorded = recorded.get(number).into_iter().flatten();
+            let mut moments: BTreeSet<Delta> = recorded.copied().collect();
+            if moments.len() > copies.len() {
+                // Some of it was decided when the request came, for no copy.
+                let came = now.iter().filter(|it| it.copy.is_none());
+                for at in came.filter_map(|it| it.record.made) {
+                    moments.remove(&at);
+                }
+            }
+            for (moment, copy) in moments.into_iter().zip(copies) {
+                made.insert((*number, copy), Some(moment));
             }
         }
         made

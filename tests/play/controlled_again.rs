@@ -9,8 +9,9 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::process::Output;
 use std::sync::{Arc, Mutex};
-use timeball::api::{Delta, Timestamp};
+use timeball::api::{Delta, Host, Timestamp};
 use timeball::faults::Rule;
+use timeball::host::this_host;
 use timeball::play::replay::{ReplayError, Replayed, replay};
 use timeball::play::{Play, Stage, StageHandle};
 use timeball::scenario::Scenario;
@@ -83,11 +84,17 @@ pub(super) fn driven(toml: &str, test: impl FnOnce(&Stage)) -> Vec<Entry> {
 
 /// The same of a scenario.
 pub(super) fn driven_in(scenario: Scenario, test: impl FnOnce(&Stage)) -> Vec<Entry> {
+    driven_on(this_host(), scenario, test)
+}
+
+/// The same on these clocks.
+pub(super) fn driven_on(host: Host, scenario: Scenario, test: impl FnOnce(&Stage)) -> Vec<Entry> {
     let names = scenario.endpoints.iter().map(|it| it.name.clone());
     let opening = Opening::new("it", scenario.seed, names.collect(), &scenario.text);
     let transcript = Transcript::default();
     let writer = Writer::new(transcript.clone(), &opening).unwrap();
-    let stage = Play::new(scenario).witness(writer).start().unwrap();
+    let play = Play::new(scenario).with_host(host).witness(writer);
+    let stage = play.start().unwrap();
     test(&stage);
     let _ = stage.finish();
     transcript.entries()

@@ -1,13 +1,16 @@
 //! A run made again in which not every reply left: lost, late, not to be sent,
 //! or cut off by the end.
 
-use super::controlled_again::{assert_clean, driven, driven_in};
+use super::controlled_again::{assert_clean, driven, driven_in, driven_on};
 use crate::support::{client_of, ntp_request, wait_for};
 use std::io::ErrorKind;
 use std::net::UdpSocket;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::thread;
 use std::time::Duration;
-use timeball::api::Delta;
+use timeball::api::{Delta, Host, HostClock, HostInstant};
+use timeball::host::{OsClock, this_host};
 use timeball::play::Stage;
 use timeball::play::replay::replay;
 use timeball::scenario::{BuiltIn, library};
@@ -181,4 +184,35 @@ fn every_built_in_scenario_on_sockets_comes_out_the_same() {
             scope.spawn(move || some.iter().for_each(played));
         }
     });
+}
+
+/// The host's clocks, on which 7 ms pass between any two looks.
+#[derive(Default)]
+struct Leaping(AtomicI64);
+
+impl HostClock for Leaping {
+    fn now(&self) -> HostInstant {
+        let looks = self.0.fetch_add(1, Ordering::Relaxed);
+        OsClock.now().later_by(Delta::from_millis(7 * looks))
+    }
+}
+
+#[test]
+fn copies_of_a_reply_that_leave_before_the_next_copy_is_served_are_told_apart() {
+    let toml = "
+        time = { base = 'wall', starts = 'start' }
+        [[rules]]
+        duplicate = { request = 1, reply = { copies = 2, after = '5ms' } }
+    ";
+    let host = Host {
+        clock: Arc::new(Leaping::default()),
+        ..this_host()
+    };
+    let entries = driven_on(host, super::scenario(toml), |stage| {
+        asks(stage, 3);
+        // Of each request two copies, and of each reply three.
+        let all = || (stage.records().len() == 3 * (1 + 2 * 3)).then_some(());
+        wait_for("all copies", all);
+    });
+    assert_clean(toml, &entries);
 }
