@@ -1,0 +1,107 @@
+//! Settings read anew and servers replaced while 20,000 requests come each second:
+//! what became of every one of them.
+
+use crate::support::process::{Serve, timeball};
+use crate::support::running::run;
+use crate::watched::counted;
+use rustix::process::Signal;
+use serde_json::Value;
+use std::fs;
+use std::net::SocketAddr;
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+
+/// Requests a second.
+const RATE: u64 = 20_000;
+
+fn settings(stratum: u64) -> String {
+    format!(
+        "threads = 1\nmax_queue_delay = 0\n[sources.it]\nkind = 'monotonic-offset'\nstratum = \
+         {stratum}\n[[listeners]]\nprotocol = 'ntp'\naddress = '127.0.0.1:0'\nsource = 'it'\n\
+         receive_buffer = 4194304\n"
+    )
+}
+
+/// The load generator, at this rate for so long. A reply is waited for longer than
+/// this machine may stand still.
+fn load(server: SocketAddr, seconds: u64) -> Command {
+    let mut command = timeball();
+    command.args(["bench", &server.to_string(), "--json", "--timeout", "10"]);
+    command.args(["--rate", &RATE.to_string()]);
+    command.args(["--seconds", &seconds.to_string()]);
+    command
+}
+
+/// Sends the load while `change` is made again and again, and gives back what the
+/// load generator says: it knows each request by its transmit timestamp, which is
+/// the origin timestamp of its reply.
+fn under_load(server: SocketAddr, seconds: u64, mut change: impl FnMut()) -> Value {
+    let load = thread::spawn(move || run(&mut load(server, seconds)));
+    while !load.is_finished() {
+        change();
+    }
+    let output = load.join().expect("the load ends");
+    let said = serde_json::from_slice(&output.stdout);
+    said.unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)))
+}
+
+/// Every request has one reply, or is one that the kernel had no room for.
+fn assert_accounted_for(said: &Value, kernel_drops: u64) {
+    let count = |key: &str| {
+        said[key]
+            .as_u64()
+            .unwrap_or_else(|| panic!("{key}: {said}"))
+    };
+    assert!(count("sent") >= RATE, "{said}");
+    assert_eq!(count("valid") + count("lost"), count("sent"), "{said}");
+    assert_eq!((count("invalid"), count("unfinished")), (0, 0), "{said}");
+    assert_eq!(count("lost"), kernel_drops, "{said}");
+}
+
+#[test]
+fn settings_read_anew_every_50_ms_lose_no_request() {
+    let mut server = Serve::start(&settings(1), &[]);
+    let file = server.ports_file().with_file_name("settings.toml");
+    let beside = file.with_extension("new");
+    let address = server.listeners()[0].address;
+    let mut reloads = 0;
+    let said = under_load(address, 4, || {
+        fs::write(&beside, settings(2 + reloads % 14)).unwrap();
+        fs::rename(&beside, &file).unwrap();
+        server.signal(Signal::HUP);
+        let line = server.wait_for_log("reloaded");
+        assert!(line.contains("listeners_changed=1"), "{line}");
+        reloads += 1;
+        thread::sleep(Duration::from_millis(50));
+    });
+    assert!(reloads >= 10, "{reloads}");
+    let (_, _, log) = server.end(Signal::TERM);
+    assert_accounted_for(&said, counted(&log, "kernel_drops"));
+}
+
+#[test]
+fn servers_that_take_each_others_place_lose_no_request() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("hand-over");
+    let start = || {
+        let arguments = ["--hand-over", file.to_str().unwrap()];
+        Serve::start_with(&mut timeball(), &settings(1), &arguments)
+    };
+    let mut server = start();
+    let address = server.listeners()[0].address;
+    let (mut replaced, mut kernel_drops) = (0, 0);
+    let said = under_load(address, 4, || {
+        let mut next = start();
+        next.wait_for_log("serving in the place");
+        let (status, _, log) = std::mem::replace(&mut server, next).wait();
+        assert_eq!(status.code(), Some(0), "{log:?}");
+        // The last one has the count of the socket as a whole.
+        kernel_drops = kernel_drops.max(counted(&log, "kernel_drops"));
+        replaced += 1;
+        thread::sleep(Duration::from_millis(200));
+    });
+    assert!(replaced >= 4, "{replaced}");
+    let (_, _, log) = server.end(Signal::TERM);
+    assert_accounted_for(&said, kernel_drops.max(counted(&log, "kernel_drops")));
+}
