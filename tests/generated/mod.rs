@@ -55,7 +55,7 @@ fn every_subcommand_has_a_manual_page_and_nothing_else_has() {
     for page in &written {
         let text = fs::read_to_string(pages.join(page)).unwrap();
         let name = page.strip_suffix(".1").unwrap();
-        let title = format!(".TH {name} 1 2023\\-11\\-14 \"timeball ");
+        let title = format!(".TH {name} 1 2023-11-14 \"timeball ");
         for part in [&*title, ".SH NAME\n", ".SH SYNOPSIS\n", ".SH DESCRIPTION\n"] {
             assert!(text.contains(part), "{part:?} is not in {page}");
         }

@@ -109,7 +109,6 @@ impl Serve {
         let mut program = Running::start(
             program
                 .arg("serve")
-                .args(arguments)
                 .arg("--settings")
                 .arg(settings)
                 .arg("--ports-file")
