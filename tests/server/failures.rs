@@ -5,12 +5,15 @@ use crate::support::{PATIENCE, ask, mark_of, ntp_request, settings, wait_for};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
 use timeball::api::{
     DropReason, HostClock, HostInstant, LeapIndicator, Quality, Reading, Source, TimeSource,
     Unavailable,
 };
 use timeball::host::OsClock;
 use timeball::transport::memory::MemoryNetwork;
+use timeball::transport::{Batch, Outbox, SendReport, Transport};
 use timeball::{RunningServer, Server};
 
 fn one(protocol: &str, more: &str) -> timeball::Settings {
@@ -86,6 +89,53 @@ fn an_error_in_the_middle_of_a_stream_costs_no_datagram() {
         assert_eq!(network.reply(PATIENCE).unwrap().peer, peer(40_000 + number));
     }
     assert_eq!(server.stop().replied, 10);
+}
+
+/// A network that takes no reply: no room in the send buffer (ENOBUFS), no route.
+struct Full(MemoryNetwork);
+
+impl Transport for Full {
+    fn poll_recv(&mut self, context: &mut Context<'_>, batch: &mut Batch) -> Poll<io::Result<()>> {
+        self.0.poll_recv(context, batch)
+    }
+
+    fn recv_rest(&mut self, batch: &mut Batch) -> io::Result<()> {
+        self.0.recv_rest(batch)
+    }
+
+    fn outbox(&self) -> Arc<dyn Outbox> {
+        Arc::new(TakesNothing)
+    }
+}
+
+struct TakesNothing;
+
+impl Outbox for TakesNothing {
+    fn send(&self, batch: &mut Batch) -> SendReport {
+        SendReport {
+            sent: 0,
+            failed: batch.replies(),
+        }
+    }
+}
+
+#[test]
+fn replies_that_the_kernel_does_not_take_are_counted_and_not_tried_again() {
+    let network = MemoryNetwork::new();
+    let given = network.clone();
+    let server = Server::new(one("ntp", ""))
+        .with_transport(Arc::new(move |_, _| Box::new(Full(given.clone()))))
+        .start()
+        .unwrap();
+    for mark in 1..=1_000 {
+        network.ask(peer(40_000), &ntp_request(mark), None);
+    }
+    wait_for("the last", || {
+        (server.totals().send_failed == 1_000).then_some(())
+    });
+    let totals = server.stop();
+    assert_eq!((totals.received, totals.replied), (1_000, 0), "{totals}");
+    assert!(network.reply(Duration::ZERO).is_none());
 }
 
 #[test]

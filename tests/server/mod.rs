@@ -4,6 +4,7 @@
 mod addresses;
 mod admission;
 pub mod burst;
+mod clock_steps;
 mod failures;
 mod idle;
 mod log;
