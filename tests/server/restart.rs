@@ -1,5 +1,6 @@
 //! A server that takes the place of another, and what systemd gives and is told.
 
+use super::reload::asks_on;
 use crate::support::process::{Serve, timeball};
 use crate::support::{PATIENCE, ask, client_of, mark_of, ntp_request, wait_for};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
@@ -7,7 +8,7 @@ use rustix::process::Signal;
 use std::fs;
 use std::io::IoSliceMut;
 use std::mem::MaybeUninit;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::UdpSocket;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
@@ -27,21 +28,6 @@ fn folder() -> TempDir {
 fn in_place_of_another(toml: &str, file: &Path) -> Serve {
     let mut server = timeball();
     Serve::start_with(&mut server, toml, &["--hand-over", file.to_str().unwrap()])
-}
-
-/// Asks the whole time and gives back how often; each request must be answered.
-fn asks_on(address: SocketAddr, marks: &AtomicU64, is_over: &AtomicBool) -> u64 {
-    let client = client_of(address);
-    let mut asked = 0;
-    while !is_over.load(Ordering::Relaxed) {
-        let mark = marks.fetch_add(1, Ordering::Relaxed);
-        client.send_to(&ntp_request(mark), address).unwrap();
-        asked += 1;
-        let mut reply = [0; 64];
-        let (len, _) = client.recv_from(&mut reply).expect("no request is lost");
-        assert_eq!(mark_of(&reply[..len]), mark);
-    }
-    asked
 }
 
 /// How many requests the last line of a log says were received and answered.

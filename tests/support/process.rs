@@ -113,6 +113,7 @@ impl Serve {
                 .arg(settings)
                 .arg("--ports-file")
                 .arg(folder.path().join("ports.json"))
+                .args(arguments)
                 .stdout(Stdio::piped())
                 .stderr(Stdio::piped()),
         );
