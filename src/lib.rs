@@ -18,6 +18,7 @@
 //! | module | what it does |
 //! |---|---|
 //! | [`server`] | a whole server from its settings, as `timeball serve` runs it and as a test starts it |
+//! | [`sandbox`] | what a server gives up once everything is bound |
 //! | [`settings`] | `settings.toml`, checked whole and turned into types |
 //! | [`client`] | asks servers for the time, and judges what they answer |
 //! | [`control`] | control of a running server over HTTP: its clocks, its faults, its verdict |
@@ -48,6 +49,7 @@ pub mod load;
 pub mod metrics;
 pub mod play;
 pub mod protocol;
+pub mod sandbox;
 pub mod scenario;
 pub mod server;
 pub mod service;

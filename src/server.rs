@@ -34,6 +34,7 @@ use live::{Around, Live};
 use running::Handle;
 use std::collections::BTreeMap;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc;
 use tokio::sync::oneshot;
@@ -41,6 +42,11 @@ use tokio::sync::oneshot;
 /// Puts something between the network and a listener: called with the number
 /// of the listener and its transport, on the thread that will watch it.
 pub type WrapTransport = Arc<dyn Fn(usize, Box<dyn Transport>) -> Box<dyn Transport> + Send + Sync>;
+
+/// What came of what was done before anything is served.
+type Prelude = Result<(), Box<dyn std::error::Error + Send + Sync>>;
+pub(crate) type BeforeServing =
+    Box<dyn FnOnce(&[BoundListener], Option<SocketAddr>) -> Prelude + Send>;
 
 /// A server that has not been started.
 pub struct Server {
@@ -50,6 +56,7 @@ pub struct Server {
     wrap: Option<WrapTransport>,
     reread: Option<Reread>,
     inherited: Vec<BoundSocket>,
+    before_serving: Option<BeforeServing>,
 }
 
 impl Server {
@@ -63,6 +70,7 @@ impl Server {
             wrap: None,
             reread: None,
             inherited: Vec::new(),
+            before_serving: None,
         }
     }
 
@@ -106,6 +114,21 @@ impl Server {
     pub fn with_sockets(mut self, sockets: Vec<BoundSocket>) -> Self {
         self.inherited.extend(sockets);
         self
+    }
+
+    /// Calls `before` once everything is bound, with the listeners and where control
+    /// is asked, on the thread that then starts those that serve: the place to
+    /// give up rights for good ([`Sandbox::apply`](crate::sandbox::Sandbox::apply)).
+    /// An error of it is [`StartError::BeforeServing`].
+    #[must_use]
+    pub fn before_serving(
+        self,
+        before: impl FnOnce(&[BoundListener], Option<SocketAddr>) -> Prelude + Send + 'static,
+    ) -> Self {
+        Self {
+            before_serving: Some(Box::new(before)),
+            ..self
+        }
     }
 
     /// Starts the server on threads of its own; returns once every listener is
@@ -163,6 +186,8 @@ impl Server {
             shards,
             inherited,
             handle: handle.clone(),
+            control: control.as_ref().map(BoundControl::address),
+            before_serving: self.before_serving,
         });
         live.change_to(self.settings).await?;
         actix_rt::spawn(orders.carry_out(live, self.reread));

@@ -9,6 +9,7 @@ mod generated;
 mod play;
 mod protocol;
 mod query;
+mod sandbox;
 mod scenarios;
 mod server;
 mod settings;

@@ -20,7 +20,7 @@ use tracing_journald::{Priority, PriorityMappings};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, fmt};
-use writer::Writer;
+pub use writer::{Pending, Writer};
 
 /// The variable that overrides what is told.
 const VARIABLE: &str = "RUST_LOG";
@@ -49,16 +49,14 @@ pub enum LogError {
          journal runs; accepted everywhere: \"stderr\""
     )]
     NoJournal(io::Error),
-    /// The thread that writes cannot be had.
-    #[error("the thread that writes the log cannot be started: {0}")]
-    NoThread(io::Error),
 }
 
-/// Logs as the settings say, until what this returns is dropped.
+/// Logs as the settings say, until the first of what this returns is dropped; nothing is
+/// written before the second is started.
 ///
 /// # Errors
 /// There is no journal, or no thread to be had.
-pub fn of_the_server(settings: &LogSettings, verbose: u8) -> Result<Writer, LogError> {
+pub fn of_the_server(settings: &LogSettings, verbose: u8) -> Result<(Writer, Pending), LogError> {
     let clock: Arc<dyn HostClock> = Arc::new(OsClock);
     let cap = Arc::new(Cap::new(settings.lines_per_second, settings.burst));
     let (lines, queue) = writer::queue(cap.clone());
@@ -95,7 +93,7 @@ pub fn of_the_server(settings: &LogSettings, verbose: u8) -> Result<Writer, LogE
         .with(Capped::new(cap, clock.clone(), lines.clone()))
         .with(shown)
         .init();
-    Writer::start(lines, queue, clock).map_err(LogError::NoThread)
+    Ok(Writer::of(lines, queue, clock))
 }
 
 /// What is told: `RUST_LOG`, or else `level` and what `-v` adds to it.

@@ -24,6 +24,7 @@ mod token;
 
 use clap::{ArgAction, Parser, Subcommand};
 use std::process::ExitCode;
+use timeball::sandbox::give_up_the_clock;
 
 /// A UDP time server, honest and fast for operators, dishonest on purpose for
 /// testers.
@@ -55,6 +56,11 @@ enum Command {
 
 /// Runs the subcommand that the command line names.
 pub fn run() -> ExitCode {
+    // Before anything else, the command line included: nothing here sets a clock.
+    if let Err(error) = give_up_the_clock() {
+        output::tell(&format!("error: {error}"));
+        return ExitCode::FAILURE;
+    }
     let arguments = Arguments::parse();
     let verbose = arguments.verbose;
     // That of `serve` is as its settings say.

@@ -18,14 +18,16 @@ use std::thread;
 use std::time::Duration;
 use timeball::host::this_host;
 use timeball::protocol::line::printable;
+use timeball::sandbox::Sandbox;
 use timeball::server::{Launched, Reread};
 use timeball::settings::{Environment, Loader, SettingsErrors};
 use timeball::transport::inherited::BoundSocket;
 use timeball::{Server, Settings, StartError};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::oneshot;
 use tokio::time::{Interval, timeout};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 /// Serve the time
 ///
@@ -67,20 +69,28 @@ pub struct Args {
     /// next one
     #[arg(long, value_name = "FILE")]
     hand_over: Option<PathBuf>,
+
+    /// Give up no rights once everything is bound, to look for a fault [overrides
+    /// `sandbox.enabled`]
+    #[arg(long)]
+    no_sandbox: bool,
 }
 
 /// Runs the subcommand; `verbose` is how often `-v` was given.
 pub fn run(args: &Args, verbose: u8) -> ExitCode {
     // While there is no other thread.
     let sockets = systemd::sockets();
-    let settings = match load(args) {
-        Ok(settings) => settings,
+    let (settings, sandbox) = match load(args).and_then(|settings| {
+        let sandbox = sandbox(args, &settings)?;
+        Ok((settings, sandbox))
+    }) {
+        Ok(loaded) => loaded,
         Err(errors) => {
             tell(&errors.to_string());
             return ExitCode::from(2);
         }
     };
-    let log = match log::of_the_server(&settings.log, verbose) {
+    let (log, writer) = match log::of_the_server(&settings.log, verbose) {
         Ok(log) => log,
         Err(error) => {
             tell(&format!("error: {error}"));
@@ -90,7 +100,8 @@ pub fn run(args: &Args, verbose: u8) -> ExitCode {
     panics::log_those_of_other_threads();
     let again = args.clone();
     let reread: Reread = Arc::new(move || load(&again));
-    let serve = serve(settings, reread, sockets, args);
+    let given_up = GivenUp { sandbox, writer };
+    let serve = serve(settings, reread, sockets, given_up, args);
     let served = actix_rt::System::new().block_on(serve);
     // Writes what waits.
     drop(log);
@@ -119,6 +130,8 @@ enum ServeError {
     HandOver { file: PathBuf, error: io::Error },
     #[error("signals cannot be received: {0}")]
     Signals(io::Error),
+    #[error("the thread that writes the log cannot be started: {0}")]
+    Log(io::Error),
 }
 
 impl ServeError {
@@ -135,10 +148,11 @@ async fn serve(
     settings: Settings,
     reread: Reread,
     sockets: Vec<BoundSocket>,
+    given_up: GivenUp,
     args: &Args,
 ) -> Result<(), ServeError> {
     // Before anything is bound: a signal that comes early is not lost.
-    let mut told = listen_for_signals().map_err(ServeError::Signals)?;
+    let signals = Signals::listen().map_err(ServeError::Signals)?;
     if let Some(file) = &args.ports_file {
         make_way(file).map_err(|error| ServeError::NoPortsFile {
             file: file.to_owned(),
@@ -147,21 +161,38 @@ async fn serve(
     }
     let succession = args.hand_over.as_deref().map(Succession::begin);
     let mut succession = succession.transpose()?.unwrap_or_default();
+    let (started, signalled) = oneshot::channel();
+    let ports_file = args.ports_file.clone();
+    let desk = succession.desk.take();
     let server = Server::new(settings)
         .with_reread(reread)
         .with_sockets(sockets)
         .with_sockets(std::mem::take(&mut succession.sockets))
+        .before_serving(move |listeners, control| {
+            // Nothing can be written or moved later.
+            if let Some(file) = ports_file {
+                write_ports(&file, listeners, control)
+                    .map_err(|error| ServeError::PortsFile { file, error })?;
+            }
+            if let Some((file, desk)) = &desk {
+                desk.take_its_place()
+                    .map_err(|error| ServeError::HandOver {
+                        file: file.clone(),
+                        error,
+                    })?;
+            }
+            given_up.apply()?;
+            let told = signals.wait_on_a_thread().map_err(ServeError::Signals)?;
+            // Nobody is left to be told only when the launch was given up.
+            let _ = started.send((told, desk));
+            Ok(())
+        })
         .launch()
         .await?;
-    if let Some(file) = &args.ports_file
-        && let Err(error) = write_ports(file, &server.listeners(), server.control())
-    {
-        server.stop().await;
-        return Err(ServeError::PortsFile {
-            file: file.to_owned(),
-            error,
-        });
-    }
+    let (mut told, desk) = signalled
+        .await
+        .expect("what comes before serving was done, or there would be no server");
+    succession.desk = desk;
     let mut successors = match succession.complete().await {
         Ok(successors) => successors,
         Err(error) => {
@@ -268,9 +299,7 @@ impl Succession {
         let (wishes, successors) = unbounded_channel();
         if let Some((file, desk)) = self.desk {
             let failed = |error| ServeError::HandOver { file, error };
-            desk.take_its_place()
-                .and_then(|()| desk.wait(wishes))
-                .map_err(failed)?;
+            desk.wait(wishes).map_err(failed)?;
         }
         if let Some(predecessor) = self.predecessor {
             let replaced = tokio::task::spawn_blocking(|| predecessor.replace()).await;
@@ -293,51 +322,105 @@ enum Told {
     Stop,
 }
 
-/// Listens for signals on a thread of its own. A second one that asks for the end
-/// ends the process at once, whatever holds up the other threads: a source, or a
-/// log that nobody reads.
-fn listen_for_signals() -> io::Result<UnboundedReceiver<Told>> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_io()
-        .build()?;
-    let inside = runtime.enter();
-    let mut hangup = signal(SignalKind::hangup())?;
-    let mut user = signal(SignalKind::user_defined1())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    drop(inside);
-    // As many as there are signals: they are not queued by the kernel either.
-    let (tell, told) = unbounded_channel();
-    let listen = async move {
-        let mut is_stopping = false;
-        loop {
-            let wish = tokio::select! {
-                _ = hangup.recv() => Told::Reload,
-                _ = user.recv() => Told::Count,
-                _ = interrupt.recv() => Told::Stop,
-                _ = terminate.recv() => Told::Stop,
-            };
-            if matches!(wish, Told::Stop) {
-                if is_stopping {
-                    tell_at_once(
-                        "error: a second signal came before everything received was answered",
-                    );
-                    exit(1)
+/// The signals that ask for something.
+struct Signals {
+    hangup: Signal,
+    user: Signal,
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    /// From now on they are noted, and end nothing by themselves. To be called on a
+    /// runtime.
+    fn listen() -> io::Result<Self> {
+        Ok(Self {
+            hangup: signal(SignalKind::hangup())?,
+            user: signal(SignalKind::user_defined1())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    /// Waits for them on a thread of its own. A second one that asks for the end ends
+    /// the process at once, whatever holds up the other threads: a source, or a log
+    /// that nobody reads.
+    fn wait_on_a_thread(mut self) -> io::Result<UnboundedReceiver<Told>> {
+        // As many as there are signals: they are not queued by the kernel either.
+        let (tell, told) = unbounded_channel();
+        let listen = async move {
+            let mut is_stopping = false;
+            loop {
+                let wish = tokio::select! {
+                    _ = self.hangup.recv() => Told::Reload,
+                    _ = self.user.recv() => Told::Count,
+                    _ = self.interrupt.recv() => Told::Stop,
+                    _ = self.terminate.recv() => Told::Stop,
+                };
+                if matches!(wish, Told::Stop) {
+                    if is_stopping {
+                        tell_at_once(
+                            "error: a second signal came before everything received was answered",
+                        );
+                        exit(1)
+                    }
+                    is_stopping = true;
                 }
-                is_stopping = true;
+                // Nobody is left to be told when the server is ending already.
+                let _ = tell.send(wish);
             }
-            // Nobody is left to be told when the server is ending already.
-            let _ = tell.send(wish);
+        };
+        let wait = move || {
+            // A runtime of its own: the first one may be held up.
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_io()
+                .build();
+            match runtime {
+                Ok(runtime) => runtime.block_on(listen),
+                // What is to be told of the first is gone with this: the server ends.
+                Err(error) => error!("signals cannot be waited for: {error}"),
+            }
+        };
+        thread::Builder::new().name("signals".into()).spawn(wait)?;
+        Ok(told)
+    }
+}
+
+/// What is given up once everything is bound, and the thread that is started then
+/// and not before: what is given up is given up by a thread and those it starts.
+struct GivenUp {
+    sandbox: Option<Sandbox>,
+    writer: log::Pending,
+}
+
+impl GivenUp {
+    fn apply(self) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        match self.sandbox {
+            Some(sandbox) => sandbox.apply()?,
+            None => warn!("there is no sandbox: what has no need of rights has them"),
         }
-    };
-    thread::Builder::new()
-        .name("signals".into())
-        .spawn(move || runtime.block_on(listen))?;
-    Ok(told)
+        Ok(self.writer.start().map_err(ServeError::Log)?)
+    }
+}
+
+/// What is to be given up, and what a reload may still read. The user is looked for
+/// once: a reload could not.
+fn sandbox(args: &Args, settings: &Settings) -> Result<Option<Sandbox>, SettingsErrors> {
+    let loader = loader(args);
+    let sandbox = settings.sandbox(&loader.name())?;
+    Ok(sandbox.map(|sandbox| {
+        let control = settings.control.as_ref();
+        let token = control.and_then(|control| control.token_file.as_deref());
+        let sandbox = sandbox.readable_with_its_folder(&loader.path());
+        token
+            .map(Path::new)
+            .into_iter()
+            .fold(sandbox, Sandbox::readable)
+    }))
 }
 
 /// The settings: the file, the environment over it, the flags over both.
-fn load(args: &Args) -> Result<Settings, SettingsErrors> {
+fn loader(args: &Args) -> Loader {
     let mut loader = Loader::file(args.settings.as_deref()).environment(Environment::of_process());
     if let Some(threads) = args.threads {
         loader = loader.set("threads", threads, "--threads");
@@ -351,6 +434,17 @@ fn load(args: &Args) -> Result<Settings, SettingsErrors> {
             loader = loader.set(setting, value, flag);
         }
     }
+    if args.no_sandbox {
+        for key in ["sandbox.enabled", "sandbox.required"] {
+            loader = loader.set(key, false, "--no-sandbox");
+        }
+    }
+    loader
+}
+
+/// The settings that it finds, checked.
+fn load(args: &Args) -> Result<Settings, SettingsErrors> {
+    let loader = loader(args);
     let settings = loader.load()?;
     // What only shows when the sources are built is told as the rest is: with
     // the file's name, and before anything is bound.

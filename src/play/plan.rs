@@ -15,7 +15,9 @@ use crate::api::{Host, HostClock};
 use crate::host::this_host;
 use crate::scenario::{Scenario, ScenarioErrors};
 use crate::server::{BoundListener, Server};
-use crate::settings::{ListenerAdmission, ListenerSettings, LogSettings, Settings};
+use crate::settings::{
+    ListenerAdmission, ListenerSettings, LogSettings, SandboxSettings, Settings,
+};
 use crate::transcript::Witness;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -308,6 +310,7 @@ fn settings(scenario: &Scenario) -> Settings {
         log: LogSettings::default(),
         admission: None,
         control: None,
+        sandbox: SandboxSettings::default(),
         listeners: scenario.endpoints.iter().map(listener).collect(),
         sources: BTreeMap::new(),
     }

@@ -3,6 +3,7 @@
 use crate::api::settings::Problem;
 use crate::control::{ControlError, TokenError};
 use crate::protocol::calendar::FormatError;
+use crate::sandbox::LowPort;
 use std::io;
 use std::net::SocketAddr;
 use thiserror::Error;
@@ -57,6 +58,19 @@ pub enum StartError {
         /// What is wrong with it.
         error: TokenError,
     },
+    /// A port that this process has no right to any more.
+    #[error("listeners[{listener}].address = \"{address}\": {error}")]
+    LowPort {
+        /// The number of the listener.
+        listener: usize,
+        /// Its address.
+        address: SocketAddr,
+        /// Why, and what to do about it.
+        error: LowPort,
+    },
+    /// What had to be done before anything is served could not be.
+    #[error(transparent)]
+    BeforeServing(Box<dyn std::error::Error + Send + Sync>),
     /// A thread or a reactor could not be had.
     #[error("the server's threads could not be started: {0}")]
     Threads(#[from] io::Error),
@@ -68,7 +82,10 @@ impl StartError {
     pub fn is_about_settings(&self) -> bool {
         !matches!(
             self,
-            Self::Bind { .. } | Self::Control(ControlError::Bind { .. }) | Self::Threads(_)
+            Self::Bind { .. }
+                | Self::Control(ControlError::Bind { .. })
+                | Self::BeforeServing(_)
+                | Self::Threads(_)
         )
     }
 }

@@ -15,17 +15,19 @@ use super::gates::Gates;
 use super::listening::{Channel, Common, Opened, Serving, Wanted};
 use super::reloaded::{Reloaded, Renamed};
 use super::running::{Handle, Shown, State};
-use super::{StartError, WrapTransport};
+use super::{BeforeServing, StartError, WrapTransport};
 use crate::actors::supervisor::{End, Supervisor};
 use crate::admission::ports::PortSet;
 use crate::api::{Host, Source};
 use crate::metrics::{ShardCounters, Totals};
+use crate::sandbox::may_bind;
 use crate::settings::{ListenerSettings, Place, Settings, conflict};
 use crate::transport::inherited::{BoundSocket, Inherited, Role};
 use crate::transport::udp::{share, turn_away};
 use futures_util::future::join_all;
 use std::collections::BTreeMap;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use tracing::warn;
 
@@ -41,6 +43,10 @@ pub(super) struct Around {
     pub inherited: Inherited,
     /// What others know of it.
     pub handle: Handle,
+    /// Where control is asked.
+    pub control: Option<SocketAddr>,
+    /// What is done once all is bound, at the start.
+    pub before_serving: Option<BeforeServing>,
 }
 
 /// A server that runs.
@@ -134,6 +140,14 @@ impl Live {
                     self.around.shards,
                 )?),
                 None => {
+                    if self.settings.is_some() {
+                        let address = listener.address;
+                        may_bind(address).map_err(|error| StartError::LowPort {
+                            listener: number,
+                            address,
+                            error,
+                        })?;
+                    }
                     let beside = self.make_room(number, listener, &matched)?;
                     Some(Wanted::bind(
                         number,
@@ -147,6 +161,10 @@ impl Live {
             });
         }
         std::mem::take(&mut self.around.inherited).close_the_rest();
+        if let Some(before) = self.around.before_serving.take() {
+            let told: Vec<_> = wanted.iter().flatten().map(|it| it.told.clone()).collect();
+            before(&told, self.around.control).map_err(StartError::BeforeServing)?;
+        }
         let clock = Arc::clone(&self.around.host.clock);
         let supervisor = match self.supervisor.take() {
             Some(supervisor) => supervisor,
@@ -196,6 +214,10 @@ impl Live {
             if settings.log != now.log {
                 settings.log.clone_from(&now.log);
                 changed.push("log");
+            }
+            if settings.sandbox != now.sandbox {
+                settings.sandbox.clone_from(&now.sandbox);
+                changed.push("sandbox");
             }
             if settings.control != now.control {
                 settings.control.clone_from(&now.control);

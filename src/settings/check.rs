@@ -3,6 +3,7 @@
 
 mod admission;
 mod log;
+mod sandbox;
 
 use super::addresses::{Place, conflict};
 use super::errors::{Origin, SettingsError, SettingsErrors, alternatives, hint};
@@ -35,6 +36,8 @@ pub(super) const ADMISSION_TABLE: &str = "admission";
 pub(super) const RATE_LIMIT_TABLE: &str = "rate_limit";
 /// The table of control.
 pub(super) const CONTROL_TABLE: &str = "control";
+/// The table of the sandbox.
+pub(super) const SANDBOX_TABLE: &str = "sandbox";
 
 /// The settings that `tree` says; of the `environment`, beside what is in it
 /// already, `TZ` and the token count. `errors` are those that are known already.
@@ -68,6 +71,7 @@ pub(super) fn settle(
     let log = walk.log(tree.root.get(LOG_TABLE));
     let admission = walk.admission(tree.root.get(ADMISSION_TABLE));
     let control = walk.control(tree.root.get(CONTROL_TABLE), environment);
+    let sandbox = walk.sandbox(tree.root.get(SANDBOX_TABLE));
     let found = walk.sources(tree.root.get(SOURCES));
     let listeners = walk.listeners(tree.root.get(LISTENERS));
     walk.between(&listeners, &found);
@@ -80,6 +84,7 @@ pub(super) fn settle(
         log.unwrap_or_default(),
         admission,
         control,
+        sandbox,
         &listeners,
         found.sources,
     ))

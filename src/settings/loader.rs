@@ -137,6 +137,16 @@ impl Loader {
         self
     }
 
+    /// The file that is read, or that would be if it were there.
+    #[must_use]
+    pub fn path(&self) -> PathBuf {
+        match &self.from {
+            From::Named(file) => file.clone(),
+            From::Folder(folder) => folder.join(FILE_NAME),
+            From::Text { name, .. } => name.into(),
+        }
+    }
+
     /// What is read, as errors call it.
     #[must_use]
     pub fn name(&self) -> String {

@@ -24,6 +24,7 @@ mod loader;
 mod log;
 mod print;
 pub mod reference;
+mod sandbox;
 pub mod schema;
 mod strays;
 mod tree;
@@ -37,6 +38,7 @@ pub use duration::{DurationError, format_duration, parse_duration};
 pub use errors::{Origin, SettingsError, SettingsErrors};
 pub use loader::{Environment, Loader};
 pub use log::{LogFormat, LogSettings, LogTarget, filter};
+pub use sandbox::SandboxSettings;
 pub use value::describe;
 
 // A scenario is read in the same words.
@@ -56,6 +58,7 @@ use crate::protocol::daytime::{Daytime, DaytimeFormat};
 use crate::protocol::ntp::{Ntp, Symmetric, WhenUnsynchronised};
 use crate::protocol::text::Text;
 use crate::protocol::time::Time;
+use crate::sandbox::Sandbox;
 use crate::sources::{self, BuiltSource};
 use crate::web::{Token, TokenError};
 use chrono_tz::Tz;
@@ -85,6 +88,9 @@ pub struct Settings {
     pub admission: Option<AdmissionSettings>,
     /// Control over HTTP; `None` has none.
     pub control: Option<ControlSettings>,
+    /// What `serve` gives up once everything is bound; for whoever starts a
+    /// [`Server`](crate::Server) otherwise it says nothing.
+    pub sandbox: SandboxSettings,
     /// What to serve where; at least one.
     pub listeners: Vec<ListenerSettings>,
     /// The time sources, by their names.
@@ -250,6 +256,27 @@ impl Settings {
         })
     }
 
+    /// What is to be given up once everything is bound, if the settings say that
+    /// anything is. `file` is how errors call the settings: [`Loader::name`].
+    ///
+    /// # Errors
+    /// There is no such user as `sandbox.user`.
+    pub fn sandbox(&self, file: &str) -> Result<Option<Sandbox>, SettingsErrors> {
+        Sandbox::of(&self.sandbox).map_err(|error| {
+            let user = self.sandbox.user.clone().unwrap_or_default();
+            let rejected = SettingsError::Rejected {
+                origin: Origin::File {
+                    name: file.to_owned(),
+                    line: None,
+                },
+                key: "sandbox.user".to_owned(),
+                value: value::toml(&crate::api::settings::Value::Text(user)),
+                problem: error.to_string(),
+            };
+            rejected.into()
+        })
+    }
+
     /// Builds every source on `host`. `file` is how errors call the settings:
     /// [`Loader::name`].
     ///
@@ -294,6 +321,7 @@ impl Settings {
         log: LogSettings,
         admission: Option<AdmissionSettings>,
         control: Option<ControlSettings>,
+        sandbox: SandboxSettings,
         listeners: &[check::Listener<'_>],
         sources: BTreeMap<String, SourceSettings>,
     ) -> Self {
@@ -305,6 +333,7 @@ impl Settings {
             log,
             admission,
             control,
+            sandbox,
             listeners: listeners
                 .iter()
                 .map(|listener| ListenerSettings::from_values(&listener.values))

@@ -1,10 +1,13 @@
 //! Settings as TOML that reads back as the same settings.
 
 use super::admission::pairs;
-use super::schema::{self, ADMISSION, CONTROL, KIND, KOD, LISTENER, LOG, RATE_LIMIT, SILENT, TOP};
+use super::schema::{
+    self, ADMISSION, CONTROL, KIND, KOD, LISTENER, LOG, RATE_LIMIT, SANDBOX, SILENT, TOP,
+};
 use super::value::toml;
 use super::{
-    AdmissionSettings, ControlSettings, ListenerSettings, LogSettings, ProtocolSettings, Settings,
+    AdmissionSettings, ControlSettings, ListenerSettings, LogSettings, ProtocolSettings,
+    SandboxSettings, Settings,
 };
 use crate::admission::OnDeny;
 use crate::api::Delta;
@@ -41,6 +44,11 @@ pub(super) fn settings(settings: &Settings) -> String {
         for key in CONTROL {
             line(&mut out, key, control_value(control, key.name).as_ref());
         }
+    }
+    heading(&mut out, "[sandbox]");
+    for key in SANDBOX {
+        let value = sandbox_value(&settings.sandbox, key.name);
+        line(&mut out, key, value.as_ref());
     }
     for (name, source) in &settings.sources {
         heading(&mut out, &format!("[sources.{name}]"));
@@ -142,6 +150,16 @@ fn control_value(control: &ControlSettings, key: &str) -> Option<Value> {
     Some(match key {
         "address" => Value::SocketAddress(control.address),
         "token_file" => text(control.token_file.as_deref()?),
+        _ => return None,
+    })
+}
+
+fn sandbox_value(sandbox: &SandboxSettings, key: &str) -> Option<Value> {
+    Some(match key {
+        "enabled" => Value::Flag(sandbox.enabled),
+        "required" => Value::Flag(sandbox.required),
+        "user" => text(sandbox.user.as_deref()?),
+        "reload_low_ports" => Value::Flag(sandbox.reload_low_ports),
         _ => return None,
     })
 }

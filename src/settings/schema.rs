@@ -1,5 +1,5 @@
-//! The settings there are: the top level, the log, admission, control, listeners and protocols,
-//! declared with the same [`Key`] as the kinds of time source.
+//! The settings there are: the top level, the log, admission, control, the sandbox, listeners
+//! and protocols, declared with the same [`Key`] as the kinds of time source.
 //!
 //! The declarations are all there is: the walk over the file, the defaults,
 //! the errors, `timeball check`, `timeball sources` and `docs/settings.md`
@@ -195,6 +195,34 @@ pub const CONTROL: &[Key] = &[
         accepts: Accepts::Text,
         default: Default::Absent("no token"),
         help: "the file with the token that whoever controls has to show: 16 to 512 letters, digits and any of `-._~+/=`; the variable TIMEBALL_CONTROL_TOKEN comes before it",
+    },
+];
+
+/// The keys of `[sandbox]`.
+pub const SANDBOX: &[Key] = &[
+    Key {
+        name: "enabled",
+        accepts: Accepts::Flag,
+        default: Default::Is("true"),
+        help: "whether `serve` gives up, once everything is bound, what it does not need: user, capabilities, files, system calls (docs/sandbox.md); `--no-sandbox` leaves it out once",
+    },
+    Key {
+        name: "required",
+        accepts: Accepts::Flag,
+        default: Default::Is("false"),
+        help: "whether it is an error that this kernel or container does not let the sandbox be whole; false says in the log what is missing, and serves",
+    },
+    Key {
+        name: "user",
+        accepts: Accepts::Text,
+        default: Default::Absent("`timeball` if there is such a user, else `nobody`"),
+        help: "the user, by name or number, that a server started as root becomes; not root",
+    },
+    Key {
+        name: "reload_low_ports",
+        accepts: Accepts::Flag,
+        default: Default::Is("false"),
+        help: "whether CAP_NET_BIND_SERVICE is kept, so that a reload can add a port below 1024; false refuses such a change with its reason",
     },
 ];
 

@@ -2,11 +2,12 @@
 //! meant to be.
 
 use super::check::{
-    ADMISSION_TABLE, CONTROL_TABLE, LISTENERS, LOG_TABLE, RATE_LIMIT_TABLE, SOURCES,
+    ADMISSION_TABLE, CONTROL_TABLE, LISTENERS, LOG_TABLE, RATE_LIMIT_TABLE, SANDBOX_TABLE, SOURCES,
 };
 use super::errors::{alternatives, hint};
 use super::schema::{
-    ADMISSION, CONTROL, KIND, LISTENER, LOG, PROTOCOL, PROTOCOLS, ProtocolSchema, RATE_LIMIT, TOP,
+    ADMISSION, CONTROL, KIND, LISTENER, LOG, PROTOCOL, PROTOCOLS, ProtocolSchema, RATE_LIMIT,
+    SANDBOX, TOP,
 };
 use crate::api::settings::Kind;
 use crate::sources::KINDS;
@@ -26,11 +27,12 @@ const OTHER_WORDS: &[(&str, &str)] = &[
 ];
 
 /// What stands beside the keys of the top level.
-const TABLES: [&str; 5] = [
+const TABLES: [&str; 6] = [
     LOG_TABLE,
     ADMISSION_TABLE,
     CONTROL_TABLE,
     LISTENERS,
+    SANDBOX_TABLE,
     SOURCES,
 ];
 
@@ -79,6 +81,12 @@ pub(super) fn of_rate_limit(key: &str) -> Stray {
 /// What the key `key` of `[control]` is.
 pub(super) fn of_control(key: &str) -> Stray {
     let names: Vec<&str> = CONTROL.iter().map(|key| key.name).collect();
+    Stray::Unknown(hint(key, &names))
+}
+
+/// What the key `key` of `[sandbox]` is.
+pub(super) fn of_sandbox(key: &str) -> Stray {
+    let names: Vec<&str> = SANDBOX.iter().map(|key| key.name).collect();
     Stray::Unknown(hint(key, &names))
 }
 

@@ -9,7 +9,7 @@ mod failures;
 mod idle;
 mod log;
 mod mock;
-mod process;
+pub mod process;
 mod reload;
 mod restart;
 mod signals;

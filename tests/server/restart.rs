@@ -5,11 +5,12 @@ use crate::support::process::{Serve, timeball};
 use crate::support::{PATIENCE, ask, client_of, mark_of, ntp_request, wait_for};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 use rustix::process::Signal;
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::IoSliceMut;
 use std::mem::MaybeUninit;
 use std::net::UdpSocket;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -175,6 +176,13 @@ impl Manager {
     fn new() -> Self {
         let folder = folder();
         let socket = UnixDatagram::bind(folder.path().join("notify")).unwrap();
+        // As systemd's is: the server that writes to it may have been root.
+        for (path, mode) in [
+            (folder.path().to_owned(), 0o755),
+            (folder.path().join("notify"), 0o777),
+        ] {
+            fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+        }
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         Self { socket, folder }
     }

@@ -6,6 +6,7 @@ mod files;
 mod layers;
 mod mutations;
 mod rejections;
+mod sandbox;
 mod shipped;
 
 use timeball::settings::{Environment, Loader, Settings, SettingsErrors};

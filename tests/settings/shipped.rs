@@ -7,7 +7,9 @@ use timeball::admission::OnDeny;
 use timeball::api::Delta;
 use timeball::api::settings::{Default, Key};
 use timeball::protocol::ntp::{Ntp, Symmetric, WhenUnsynchronised};
-use timeball::settings::schema::{ADMISSION, CONTROL, LISTENER, LOG, PROTOCOLS, RATE_LIMIT, TOP};
+use timeball::settings::schema::{
+    ADMISSION, CONTROL, LISTENER, LOG, PROTOCOLS, RATE_LIMIT, SANDBOX, TOP,
+};
 use timeball::settings::{
     DEFAULT_FILE, LogFormat, LogSettings, LogTarget, ProtocolSettings, Settings, reference,
 };
@@ -25,12 +27,14 @@ fn every_key() -> Vec<(&'static str, &'static Key)> {
         .flat_map(|kind| kind.keys.iter().map(|key| (kind.name, key)));
     let log = LOG.iter().map(|key| ("log", key));
     let control = CONTROL.iter().map(|key| ("control", key));
+    let sandbox = SANDBOX.iter().map(|key| ("sandbox", key));
     let admission = ADMISSION.iter().map(|key| ("admission", key));
     let rate_limit = RATE_LIMIT.iter().map(|key| ("admission.rate_limit", key));
     top.chain(log)
         .chain(admission)
         .chain(rate_limit)
         .chain(control)
+        .chain(sandbox)
         .chain(listener)
         .chain(protocols)
         .chain(kinds)
@@ -136,6 +140,7 @@ fn the_default_file_shows_every_key_with_its_default() {
             "admission" => table["admission"].get(key.name).cloned(),
             "admission.rate_limit" => table["admission"]["rate_limit"].get(key.name).cloned(),
             "control" => table["control"].get(key.name).cloned(),
+            "sandbox" => table["sandbox"].get(key.name).cloned(),
             "listeners" => in_listener(None, key.name),
             owner if PROTOCOLS.iter().any(|protocol| protocol.name == owner) => {
                 in_listener(Some(owner), key.name)
@@ -242,6 +247,12 @@ ipv6_prefix = 48
 [control]
 address = "[2001:db8::1]:0"
 token_file = "a \"file\""
+
+[sandbox]
+enabled = true
+required = true
+user = "65534"
+reload_low_ports = true
 
 [sources.wall]
 kind = "system"
@@ -359,6 +370,9 @@ fn every_value_arrives_as_its_type() {
     let control = settings.control.unwrap();
     assert_eq!(control.address.to_string(), "[2001:db8::1]:0");
     assert_eq!(control.token_file.as_deref(), Some("a \"file\""));
+    let sandbox = settings.sandbox;
+    assert!(sandbox.enabled && sandbox.required && sandbox.reload_low_ports);
+    assert_eq!(sandbox.user.as_deref(), Some("65534"));
     let steady = &settings.sources["steady-2"].values;
     assert_eq!(
         steady.instant("start").as_nanos(),

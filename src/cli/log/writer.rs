@@ -102,20 +102,65 @@ pub struct Writer {
     ended: Receiver<()>,
 }
 
+/// The same thread before it is started: what a server gives up is given up by a thread
+/// and those that it starts later. Dropped, it writes what waits without one.
+pub struct Pending {
+    queue: Option<Queue>,
+    lines: Lines,
+    clock: Arc<dyn HostClock>,
+    tell_end: SyncSender<()>,
+}
+
 impl Writer {
+    /// One that is to be started.
+    pub fn of(lines: Lines, queue: Queue, clock: Arc<dyn HostClock>) -> (Self, Pending) {
+        let (tell_end, ended) = sync_channel(1);
+        let pending = Pending {
+            queue: Some(queue),
+            lines: lines.clone(),
+            clock,
+            tell_end,
+        };
+        (Self { lines, ended }, pending)
+    }
+}
+
+impl Pending {
     /// Starts it.
     ///
     /// # Errors
     /// There is no thread to be had.
-    pub fn start(lines: Lines, queue: Queue, clock: Arc<dyn HostClock>) -> io::Result<Self> {
-        let (tell_end, ended) = sync_channel(1);
-        let (cap, has_ended) = (lines.cap.clone(), lines.has_ended.clone());
-        thread::Builder::new().name("log".into()).spawn(move || {
+    pub fn start(mut self) -> io::Result<()> {
+        let Some(queue) = self.queue.take() else {
+            return Ok(());
+        };
+        let (lines, clock, tell_end) = (
+            self.lines.clone(),
+            self.clock.clone(),
+            self.tell_end.clone(),
+        );
+        let write = move || {
             WRITES.set(true);
-            write_all(&queue.0, &cap, &has_ended, &*clock);
+            write_all(&queue.0, &lines.cap, &lines.has_ended, &*clock);
             let _ = tell_end.send(());
-        })?;
-        Ok(Self { lines, ended })
+        };
+        thread::Builder::new()
+            .name("log".into())
+            .spawn(write)
+            .map(drop)
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        if let Some(queue) = self.queue.take() {
+            write_all(
+                &queue.0,
+                &self.lines.cap,
+                &AtomicBool::new(true),
+                &*self.clock,
+            );
+        }
     }
 }
 
