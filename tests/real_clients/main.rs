@@ -15,6 +15,7 @@
 //! None of them can change the machine's clock: see [`sandbox`].
 
 mod clients;
+mod privileges;
 #[expect(dead_code, reason = "the other tests use more of it")]
 #[path = "../support/running.rs"]
 mod running;

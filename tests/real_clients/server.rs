@@ -113,6 +113,11 @@ impl Server {
             .address
     }
 
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Where a client must run to reach it.
     pub fn network(&self) -> Network {
         self.network
