@@ -3,6 +3,7 @@
 
 mod inside;
 mod page;
+mod promises;
 mod required;
 mod status;
 
