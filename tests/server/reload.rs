@@ -2,7 +2,7 @@
 //! not, and that no request is lost on the way.
 
 use crate::support::process::Serve;
-use crate::support::{PATIENCE, ask, client_of, mark_of, ntp_header, ntp_request, serve, settings};
+use crate::support::{self, PATIENCE, ask, client_of, mark_of, ntp_header, ntp_request, settings};
 use rustix::process::Signal;
 use std::fs;
 use std::io::ErrorKind;
@@ -24,8 +24,17 @@ const LAB: &str = "[sources.lab]\nkind = 'mock'\nstart = '2030-01-01T00:00:00Z'\
 const STEADY: &str =
     "[sources.steady]\nkind = 'monotonic-offset'\nstart = '2030-01-01T00:00:00Z'\n";
 
+/// However busy the machine is, nothing is dropped for having waited.
+fn patient(toml: &str) -> String {
+    format!("max_queue_delay = 0\n{toml}")
+}
+
+fn serve(toml: &str) -> RunningServer {
+    support::serve(&patient(toml))
+}
+
 fn reload(server: &RunningServer, toml: &str) -> Reloaded {
-    let reloaded = server.reload(settings(toml));
+    let reloaded = server.reload(settings(&patient(toml)));
     reloaded.unwrap_or_else(|error| panic!("{error}"))
 }
 
@@ -178,7 +187,7 @@ fn what_cannot_be_had_leaves_everything_as_it_was() {
         ntp_on("steady")
     );
     let socket = UdpSocket::bind(taken).ok();
-    let error = server.reload(settings(&bad));
+    let error = server.reload(settings(&patient(&bad)));
     drop(socket);
     let Err(ReloadError::Start(error)) = error else {
         panic!("{error:?}");
@@ -274,9 +283,9 @@ fn requests_that_came_before_are_answered_by_the_listener_that_received_them() {
         may_block: true,
         ..Source::new(Held(Arc::clone(&gate)), Arc::new(OsClock))
     };
-    let toml = format!("max_queue_delay = 0\n{STEADY}{}", ntp_on("slow"));
+    let toml = format!("{STEADY}{}", ntp_on("slow"));
     let toml = toml.replace("[sources", "[sources.slow]\nkind = 'system'\n[sources");
-    let server = Server::new(settings(&toml))
+    let server = Server::new(settings(&patient(&toml)))
         .with_source("slow", source)
         .start()
         .unwrap();
@@ -301,7 +310,7 @@ fn requests_that_came_before_are_answered_by_the_listener_that_received_them() {
 fn rewrite(server: &Serve, toml: &str) {
     let file = server.ports_file().with_file_name("settings.toml");
     let beside = file.with_extension("new");
-    fs::write(&beside, toml).unwrap();
+    fs::write(&beside, patient(toml)).unwrap();
     fs::rename(beside, file).unwrap();
 }
 
@@ -313,7 +322,7 @@ fn a_hangup_has_the_file_read_anew_and_a_bad_file_changes_nothing_and_says_why()
             ntp_on("it")
         )
     };
-    let mut server = Serve::start(&toml("4"), &[]);
+    let mut server = Serve::start(&patient(&toml("4")), &[]);
     let address = server.listeners()[0].address;
     assert_eq!(stratum(address), 4);
 
