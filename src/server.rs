@@ -7,7 +7,9 @@ mod error;
 mod gates;
 mod listening;
 mod live;
+mod observed;
 mod orders;
+mod pulse;
 mod reloaded;
 mod running;
 
@@ -24,12 +26,14 @@ use crate::admission::ports::PortSet;
 use crate::api::{Host, Source};
 use crate::control::BoundControl;
 use crate::host::this_host;
+use crate::http::BoundHttp;
 use crate::protocol::ProtocolName;
 use crate::protocol::calendar::FormatError;
 use crate::service::Service;
-use crate::settings::{ControlSettings, ProtocolSettings, Settings};
+use crate::settings::{ProtocolSettings, Settings, WebSettings};
 use crate::transport::Transport;
 use crate::transport::inherited::{BoundSocket, Inherited};
+use crate::web::Token;
 use live::{Around, Live};
 use running::Handle;
 use std::collections::BTreeMap;
@@ -154,6 +158,10 @@ impl Server {
         let control = self.settings.control.as_ref();
         let control = control.map(|control| bind_control(control, &mut inherited));
         let control = control.transpose()?;
+        let http = self.settings.http.as_ref();
+        let http = http
+            .map(|http| bind_http(http, &mut inherited))
+            .transpose()?;
         let (handle, orders) = Handle::new();
         let shards = shard_count(self.settings.threads);
         let mut live = Live::new(Around {
@@ -169,8 +177,10 @@ impl Server {
         let launched = Launched {
             handle,
             control: None,
+            http: None,
         };
-        Ok(launched.controlled_by(control).await?)
+        let launched = launched.controlled_by(control).await?;
+        Ok(launched.observed_at(http).await?)
     }
 }
 
@@ -199,15 +209,28 @@ pub(crate) fn service(
 /// # Errors
 /// The token or the socket cannot be had.
 fn bind_control(
-    settings: &ControlSettings,
+    settings: &WebSettings,
     inherited: &mut Inherited,
 ) -> Result<BoundControl, StartError> {
-    let token = settings.token().map_err(|error| StartError::Token {
-        file: settings.token_file.clone().unwrap_or_default(),
-        error,
-    })?;
+    let token = token("control", settings)?;
     let inherited = inherited.take_tcp(settings.address);
     Ok(BoundControl::bind(settings.address, token, inherited)?)
+}
+
+/// # Errors
+/// The token or the socket cannot be had.
+fn bind_http(settings: &WebSettings, inherited: &mut Inherited) -> Result<BoundHttp, StartError> {
+    let token = token("http", settings)?;
+    let inherited = inherited.take_tcp(settings.address);
+    Ok(BoundHttp::bind(settings.address, token, inherited)?)
+}
+
+fn token(table: &'static str, settings: &WebSettings) -> Result<Option<Token>, StartError> {
+    settings.token().map_err(|error| StartError::Token {
+        table,
+        file: settings.token_file.clone().unwrap_or_default(),
+        error,
+    })
 }
 
 /// One shard for each CPU that this process may use, or fewer by the settings.

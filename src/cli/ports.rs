@@ -38,19 +38,21 @@ fn beside(file: &Path) -> PathBuf {
 struct Ports<'a> {
     listeners: &'a [BoundListener],
     #[serde(skip_serializing_if = "Option::is_none")]
-    control: Option<ControlPort>,
+    control: Option<WebPort>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    http: Option<WebPort>,
 }
 
-/// Where control is asked.
+/// Where something is asked over HTTP.
 #[derive(Serialize)]
-struct ControlPort {
+struct WebPort {
     /// Where it is bound.
     address: SocketAddr,
     /// What a client on this host begins its requests with.
     url: String,
 }
 
-impl From<SocketAddr> for ControlPort {
+impl From<SocketAddr> for WebPort {
     fn from(address: SocketAddr) -> Self {
         let mut here = address;
         if address.ip().is_unspecified() {
@@ -71,9 +73,14 @@ pub fn write_ports(
     file: &Path,
     listeners: &[BoundListener],
     control: Option<SocketAddr>,
+    http: Option<SocketAddr>,
 ) -> io::Result<()> {
-    let control = control.map(ControlPort::from);
-    let mut text = serde_json::to_string(&Ports { listeners, control })?;
+    let ports = Ports {
+        listeners,
+        control: control.map(WebPort::from),
+        http: http.map(WebPort::from),
+    };
+    let mut text = serde_json::to_string(&ports)?;
     text.push('\n');
     if std::fs::symlink_metadata(file).is_ok_and(|found| !found.is_file()) {
         return std::fs::write(file, text);

@@ -154,7 +154,7 @@ async fn serve(
         .launch()
         .await?;
     if let Some(file) = &args.ports_file
-        && let Err(error) = write_ports(file, &server.listeners(), server.control())
+        && let Err(error) = write_ports(file, &server.listeners(), server.control(), server.http())
     {
         server.stop().await;
         return Err(ServeError::PortsFile {
@@ -355,6 +355,6 @@ fn load(args: &Args) -> Result<Settings, SettingsErrors> {
     // What only shows when the sources are built is told as the rest is: with
     // the file's name, and before anything is bound.
     settings.build_sources(&this_host(), &loader.name())?;
-    settings.control_token(&loader.name())?;
+    settings.read_tokens(&loader.name())?;
     Ok(settings)
 }

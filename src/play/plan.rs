@@ -308,6 +308,7 @@ fn settings(scenario: &Scenario) -> Settings {
         log: LogSettings::default(),
         admission: None,
         control: None,
+        http: None,
         listeners: scenario.endpoints.iter().map(listener).collect(),
         sources: BTreeMap::new(),
     }

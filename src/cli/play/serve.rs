@@ -99,7 +99,7 @@ async fn play(args: &ServeArgs, scenario: Scenario) -> Result<ExitCode, Failed> 
         None => None,
     };
     if let Some(file) = &args.ports_file
-        && let Err(error) = write_ports(file, &stage.listeners(), address)
+        && let Err(error) = write_ports(file, &stage.listeners(), address, None)
     {
         stage.finish().await;
         return Err(Failed::file("--ports-file", file, &error));
