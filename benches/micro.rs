@@ -7,7 +7,7 @@
 //! all, kernel included, see docs/performance.md.
 
 use divan::{Bencher, black_box};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use timeball::admission::ceiling::Ceiling;
@@ -16,9 +16,10 @@ use timeball::admission::networks::{Networks, PRIVATE};
 use timeball::admission::{Admission, Gate, Limits, OnDeny, OnRate, Share};
 use timeball::api::conformance::exchange_at;
 use timeball::api::{
-    Datagram, Delta, HostClock, Monotonic, NtpTimestamp, Protocol, Source, Timestamp,
+    Datagram, Delta, HostClock, Monotonic, NtpTimestamp, Outcome, Protocol, Source, Timestamp,
 };
 use timeball::host::{OsClock, this_host};
+use timeball::metrics::{Counters, Sampler};
 use timeball::protocol::calendar::CalendarFormat;
 use timeball::protocol::daytime::{Daytime, DaytimeFormat};
 use timeball::protocol::ntp::{Header, Ntp};
@@ -145,6 +146,29 @@ fn admission(bencher: Bencher<'_, '_>, asked: &str) {
         let peer = SocketAddr::from(((0x0a00_0000_u32 | client).to_be_bytes(), 40_000));
         admission.admit(black_box(peer), now, || client)
     });
+}
+
+/// What counting costs a request: its outcome, its latency, and its client, one of
+/// a million, which is looked at where it comes alone and now and then in a batch.
+#[divan::bench(args = ["outcome", "latency", "client alone", "client in a batch"])]
+fn counting(bencher: Bencher<'_, '_>, what: &str) {
+    let (counters, mut sampler) = (Counters::default(), Sampler::new(7));
+    match what {
+        "outcome" => bencher.bench_local(|| counters.record(black_box(Outcome::Reply { len: 48 }))),
+        "latency" => {
+            bencher.bench_local(|| counters.record_latency(black_box(Delta::from_nanos(9_876))));
+        }
+        _ => {
+            let (mut client, is_alone) = (0_u32, what == "client alone");
+            bencher.bench_local(|| {
+                client = client.wrapping_add(7_919) % 1_000_000;
+                let weight = sampler.weight(black_box(is_alone));
+                if weight > 0 {
+                    counters.record_client(Ipv4Addr::from_bits(client).into(), weight);
+                }
+            });
+        }
+    }
 }
 
 #[divan::bench]

@@ -22,6 +22,7 @@
 //! | [`settings`] | `settings.toml`, checked whole and turned into types |
 //! | [`client`] | asks servers for the time, and judges what they answer |
 //! | [`control`] | control of a running server over HTTP: its clocks, its faults, its verdict |
+//! | [`http`] | how a running server does, over HTTP: metrics, health, status |
 //! | [`faults`] | rules that make replies and the network wrong on purpose, and the engine that applies them |
 //! | [`transcript`] | what went over the wire on test time: as JSON lines, and as a capture |
 //! | [`expect`] | what a good client does, and whether the client did it |
@@ -45,6 +46,7 @@ pub mod control;
 pub mod expect;
 pub mod faults;
 pub mod host;
+pub mod http;
 pub mod load;
 pub mod metrics;
 pub mod play;

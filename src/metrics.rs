@@ -1,9 +1,17 @@
 //! Counters: one line counts what came of a datagram.
 
-use crate::api::{DropReason, Kiss, Outcome};
+mod clients;
+mod latency;
+
+pub use clients::{Sampler, TopClients};
+pub use latency::{Histogram, Latencies};
+
+use crate::api::{Delta, DropReason, Kiss, Outcome};
 use crate::transport::SendReport;
 use crate::transport::udp::DropMeter;
+use std::collections::BTreeMap;
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -20,6 +28,8 @@ pub struct Counters {
     send_failed: AtomicU64,
     receive_errors: AtomicU64,
     kernel_drops: AtomicU64,
+    latencies: Histogram,
+    clients: TopClients,
 }
 
 /// Adds to a counter that only this thread writes to.
@@ -51,6 +61,16 @@ impl Counters {
     pub fn record_sends(&self, report: SendReport) {
         add(&self.replied, report.sent as u64);
         add(&self.send_failed, report.failed as u64);
+    }
+
+    /// Counts how long a reply took inside the server.
+    pub fn record_latency(&self, latency: Delta) {
+        self.latencies.record(latency);
+    }
+
+    /// Counts `weight` requests of a client, as [`Sampler`] says.
+    pub fn record_client(&self, client: IpAddr, weight: u64) {
+        self.clients.saw(client, weight);
     }
 
     /// Counts a receive that failed.
@@ -114,6 +134,26 @@ impl ShardCounters {
         self.responders
             .extend(std::iter::repeat_with(Arc::default).take(more));
         self
+    }
+
+    /// Whether the socket is open.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.kernel.is_open()
+    }
+
+    /// Adds how long replies took to `latencies`.
+    pub fn add_latencies_to(&self, latencies: &mut Latencies) {
+        for responder in &self.responders {
+            responder.latencies.add_to(latencies);
+        }
+    }
+
+    /// Adds what was seen of the clients that ask most to `clients`.
+    pub fn add_clients_to(&self, clients: &mut BTreeMap<IpAddr, u64>) {
+        for responder in &self.responders {
+            responder.clients.add_to(clients);
+        }
     }
 
     /// Adds all of it to `totals`, with the drops that no datagram has told the

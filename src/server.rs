@@ -7,7 +7,9 @@ mod error;
 mod gates;
 mod listening;
 mod live;
+mod observed;
 mod orders;
+mod pulse;
 mod reloaded;
 mod running;
 
@@ -16,7 +18,7 @@ pub(crate) use error::remedy_anywhere;
 pub(crate) use listening::room;
 pub use orders::Reread;
 pub use reloaded::{ReloadError, Reloaded, Renamed};
-pub use running::{BoundListener, Launched, RunningServer};
+pub use running::{BoundAddresses, BoundListener, Launched, RunningServer};
 
 use crate::actors::supervisor::allowed_cpus;
 use crate::admission::Admission;
@@ -24,17 +26,18 @@ use crate::admission::ports::PortSet;
 use crate::api::{Host, Source};
 use crate::control::BoundControl;
 use crate::host::this_host;
+use crate::http::BoundHttp;
 use crate::protocol::ProtocolName;
 use crate::protocol::calendar::FormatError;
 use crate::service::Service;
-use crate::settings::{ControlSettings, ProtocolSettings, Settings};
+use crate::settings::{ProtocolSettings, Settings, WebSettings};
 use crate::transport::Transport;
 use crate::transport::inherited::{BoundSocket, Inherited};
+use crate::web::Token;
 use live::{Around, Live};
 use running::Handle;
 use std::collections::BTreeMap;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc;
 use tokio::sync::oneshot;
@@ -45,8 +48,7 @@ pub type WrapTransport = Arc<dyn Fn(usize, Box<dyn Transport>) -> Box<dyn Transp
 
 /// What came of what was done before anything is served.
 type Prelude = Result<(), Box<dyn std::error::Error + Send + Sync>>;
-pub(crate) type BeforeServing =
-    Box<dyn FnOnce(&[BoundListener], Option<SocketAddr>) -> Prelude + Send>;
+pub(crate) type BeforeServing = Box<dyn FnOnce(&BoundAddresses) -> Prelude + Send>;
 
 /// A server that has not been started.
 pub struct Server {
@@ -116,14 +118,13 @@ impl Server {
         self
     }
 
-    /// Calls `before` once everything is bound, with the listeners and where control
-    /// is asked, on the thread that then starts those that serve: the place to
-    /// give up rights for good ([`Sandbox::apply`](crate::sandbox::Sandbox::apply)).
+    /// Calls `before` once everything is bound, with where that is, on the thread
+    /// that then starts those that serve: the place to give up rights for good ([`Sandbox::apply`](crate::sandbox::Sandbox::apply)).
     /// An error of it is [`StartError::BeforeServing`].
     #[must_use]
     pub fn before_serving(
         self,
-        before: impl FnOnce(&[BoundListener], Option<SocketAddr>) -> Prelude + Send + 'static,
+        before: impl FnOnce(&BoundAddresses) -> Prelude + Send + 'static,
     ) -> Self {
         Self {
             before_serving: Some(Box::new(before)),
@@ -177,6 +178,10 @@ impl Server {
         let control = self.settings.control.as_ref();
         let control = control.map(|control| bind_control(control, &mut inherited));
         let control = control.transpose()?;
+        let http = self.settings.http.as_ref();
+        let http = http
+            .map(|http| bind_http(http, &mut inherited))
+            .transpose()?;
         let (handle, orders) = Handle::new();
         let shards = shard_count(self.settings.threads);
         let mut live = Live::new(Around {
@@ -187,6 +192,7 @@ impl Server {
             inherited,
             handle: handle.clone(),
             control: control.as_ref().map(BoundControl::address),
+            http: http.as_ref().map(BoundHttp::address),
             before_serving: self.before_serving,
         });
         live.change_to(self.settings).await?;
@@ -194,8 +200,10 @@ impl Server {
         let launched = Launched {
             handle,
             control: None,
+            http: None,
         };
-        Ok(launched.controlled_by(control).await?)
+        let launched = launched.controlled_by(control).await?;
+        Ok(launched.observed_at(http).await?)
     }
 }
 
@@ -224,15 +232,28 @@ pub(crate) fn service(
 /// # Errors
 /// The token or the socket cannot be had.
 fn bind_control(
-    settings: &ControlSettings,
+    settings: &WebSettings,
     inherited: &mut Inherited,
 ) -> Result<BoundControl, StartError> {
-    let token = settings.token().map_err(|error| StartError::Token {
-        file: settings.token_file.clone().unwrap_or_default(),
-        error,
-    })?;
+    let token = token("control", settings)?;
     let inherited = inherited.take_tcp(settings.address);
     Ok(BoundControl::bind(settings.address, token, inherited)?)
+}
+
+/// # Errors
+/// The token or the socket cannot be had.
+fn bind_http(settings: &WebSettings, inherited: &mut Inherited) -> Result<BoundHttp, StartError> {
+    let token = token("http", settings)?;
+    let inherited = inherited.take_tcp(settings.address);
+    Ok(BoundHttp::bind(settings.address, token, inherited)?)
+}
+
+fn token(table: &'static str, settings: &WebSettings) -> Result<Option<Token>, StartError> {
+    settings.token().map_err(|error| StartError::Token {
+        table,
+        file: settings.token_file.clone().unwrap_or_default(),
+        error,
+    })
 }
 
 /// One shard for each CPU that this process may use, or fewer by the settings.

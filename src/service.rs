@@ -22,6 +22,10 @@ pub struct Served {
     pub kiss: Option<Kiss>,
     /// The time that the reply tells; the epoch where there is none.
     pub time: Timestamp,
+    /// From the arrival of the request to the moment at which the reply leaves;
+    /// `None` where there is no reply, under test time, and where the kernel did
+    /// not tell when the request came.
+    pub latency: Option<Delta>,
 }
 
 impl From<DropReason> for Served {
@@ -30,6 +34,7 @@ impl From<DropReason> for Served {
             outcome: Outcome::Drop(reason),
             kiss: None,
             time: Timestamp::UNIX_EPOCH,
+            latency: None,
         }
     }
 }
@@ -151,11 +156,8 @@ impl Service {
         let receive = self.source.time.read(arrived).map_err(unavailable)?;
         // Test time is to be the same when it is played again, and knows nothing of
         // how long the kernel takes to send.
-        let head_start = if self.source.test_time || clock.is_virtual() {
-            Delta::ZERO
-        } else {
-            head_start
-        };
+        let is_made_up = self.source.test_time || clock.is_virtual();
+        let head_start = if is_made_up { Delta::ZERO } else { head_start };
         let leaving = clock.again(picked_up).later_by(head_start);
         let transmit = self.source.time.read(leaving).map_err(unavailable)?;
         let entropy = self.entropy.as_mut().map_or(0, SmallRng::next_u64);
@@ -179,12 +181,13 @@ impl Service {
             }
             clock.replied();
         }
+        let is_reply = matches!(outcome, Outcome::Reply { .. });
+        let is_timed = is_reply && !is_made_up && datagram.arrived.is_some();
         Ok(Served {
             outcome,
-            kiss: kiss
-                .filter(|_| matches!(outcome, Outcome::Reply { .. }))
-                .map(|(kiss, _)| kiss),
+            kiss: kiss.filter(|_| is_reply).map(|(kiss, _)| kiss),
             time: transmit.time,
+            latency: is_timed.then(|| leaving.monotonic - arrived.monotonic),
         })
     }
 }

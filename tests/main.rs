@@ -6,6 +6,7 @@ mod control;
 mod expect;
 mod faults;
 mod generated;
+mod http;
 mod play;
 mod protocol;
 mod query;

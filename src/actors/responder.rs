@@ -5,7 +5,7 @@ use super::mailbox::MailboxReceiver;
 use super::pace::Pace;
 use super::served_log::ServedLog;
 use crate::api::{DropReason, HostInstant, Outcome};
-use crate::metrics::Counters;
+use crate::metrics::{Counters, Sampler};
 use crate::service::{Served, Service};
 use crate::transport::{Outbox, PooledBatch};
 use actix::{Actor, AsyncContext, Context, StreamHandler};
@@ -25,6 +25,8 @@ pub struct Responder {
     /// Whether the log is to be flushed in a while.
     will_flush: bool,
     pace: Pace,
+    /// Which requests are looked at for who asks most.
+    sampler: Sampler,
 }
 
 /// What a [`Responder`] is made of.
@@ -60,6 +62,7 @@ impl Responder {
                 log,
                 will_flush: false,
                 pace: Pace::default(),
+                sampler: Sampler::new(rand::random()),
             }
         });
     }
@@ -93,7 +96,8 @@ impl Responder {
     /// Serves one datagram of `batch`. A panic costs that datagram and nothing
     /// else: the service holds nothing that it could leave half changed.
     fn serve(&mut self, batch: &mut PooledBatch, index: usize, now: HostInstant) {
-        let head_start = if batch.len() == 1 {
+        let is_alone = batch.len() == 1;
+        let head_start = if is_alone {
             self.pace.head_start_alone()
         } else {
             let behind = batch.len() - index - 1;
@@ -106,9 +110,16 @@ impl Responder {
         }))
         .unwrap_or_else(|_panic| Served::from(DropReason::Panic));
         self.counters.record(served.outcome);
+        let weight = self.sampler.weight(is_alone);
+        if weight > 0 {
+            self.counters.record_client(datagram.peer.ip(), weight);
+        }
         if let Outcome::Reply { len } = served.outcome {
             if let Some(kiss) = served.kiss {
                 self.counters.record_kiss(kiss);
+            }
+            if let Some(latency) = served.latency {
+                self.counters.record_latency(latency);
             }
             self.log.served(datagram.peer, served.time, now.monotonic);
             batch.reply(index, len);

@@ -22,7 +22,7 @@ use tokio::time::timeout;
 use tracing::warn;
 
 pub use super::listener::End;
-pub use super::upkeep::UpkeepChange;
+pub use super::upkeep::{Tasks, UpkeepChange};
 
 /// Opens a transport on the thread that will watch it.
 pub type OpenTransport = Box<dyn FnOnce() -> io::Result<Box<dyn Transport>> + Send>;

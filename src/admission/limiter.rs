@@ -76,6 +76,7 @@ impl Default for Rate {
 /// can he have somebody refused, but by sending in that one's name. The hash has
 /// a key of its own in each process, so that nobody can aim.
 pub struct Limiter {
+    rate: Rate,
     sets: Box<[Set]>,
     key: (u64, u64),
     /// What a request costs, in ticks.
@@ -99,6 +100,7 @@ impl Limiter {
         let cost = (TICKS_PER_SECOND / rate.per_second).round() as u64;
         let cost = cost.clamp(1, FURTHEST);
         Self {
+            rate,
             sets: (0..entries.div_ceil(WAYS).max(1))
                 .map(|_| Set::default())
                 .collect(),
@@ -122,11 +124,25 @@ impl Limiter {
         size_of_val(&*self.sets)
     }
 
+    /// What the table is like at the moment `now`. Looks at all of it.
+    #[must_use]
+    pub fn state(&self, now: Monotonic) -> LimiterState {
+        let now = ticks(now);
+        let buckets = self.sets.iter().flat_map(|Set(buckets)| buckets);
+        let is_in_use = |bucket: &&AtomicU64| self.ahead(bucket.load(Ordering::Relaxed), now) > 0;
+        LimiterState {
+            clients: self.sets.len() * WAYS,
+            octets: self.octets(),
+            in_use: buckets.filter(is_in_use).count(),
+            rate: self.rate,
+        }
+    }
+
     /// Takes a token of the client's; says whether there was one.
     #[must_use]
     pub fn take(&self, client: IpAddr, now: Monotonic) -> bool {
         let hash = self.hash(client);
-        let now = (now.as_nanos() >> TICK_SHIFT).cast_unsigned() & TIME_MASK;
+        let now = ticks(now);
         // The set by the upper half, whose it is by the lower: never zero, which
         // is nobody's.
         let index = ((hash >> 32) * self.sets.len() as u64) >> 32;
@@ -187,6 +203,24 @@ impl Limiter {
         let ahead = (bucket & TIME_MASK).wrapping_sub(now) & TIME_MASK;
         if ahead > self.depth { 0 } else { ahead }
     }
+}
+
+/// The moment in ticks, as far as a bucket can hold it.
+fn ticks(now: Monotonic) -> u64 {
+    (now.as_nanos() >> TICK_SHIFT).cast_unsigned() & TIME_MASK
+}
+
+/// What a [`Limiter`] is like at one moment.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LimiterState {
+    /// How many clients it can tell apart at a time.
+    pub clients: usize,
+    /// Octets that the table takes.
+    pub octets: usize,
+    /// How many clients have asked so lately that their bucket is not full again.
+    pub in_use: usize,
+    /// How often each may ask.
+    pub rate: Rate,
 }
 
 #[cfg(test)]
@@ -268,6 +302,18 @@ mod tests {
         // A tick is 2.56 % of such a token.
         let later = taken(&fast, "192.0.2.1", 10, 5_000);
         assert!((975..=1_000).contains(&later), "{later}");
+    }
+
+    #[test]
+    fn a_client_is_in_use_until_its_bucket_is_full_again() {
+        let limiter = limiter(1.0, 5);
+        let in_use = |millis| limiter.state(at(millis)).in_use;
+        assert_eq!(in_use(0), 0);
+        assert_eq!(taken(&limiter, "192.0.2.1", 0, 3), 3);
+        assert_eq!(taken(&limiter, "2001:db8::1", 0, 1), 1);
+        assert_eq!((in_use(1), in_use(1_500), in_use(3_500)), (2, 1, 0));
+        let state = limiter.state(at(0));
+        assert_eq!((state.clients, state.octets), (1_024, 8_192));
     }
 
     #[test]

@@ -48,7 +48,7 @@ pub fn run(args: &Args) -> ExitCode {
 fn settled(loader: &Loader, host: &Host) -> Result<Settings, SettingsErrors> {
     let settings = loader.load()?;
     settings.build_sources(host, &loader.name())?;
-    settings.control_token(&loader.name())?;
+    settings.read_tokens(&loader.name())?;
     Ok(settings)
 }
 

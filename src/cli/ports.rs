@@ -5,7 +5,7 @@ use serde::Serialize;
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use timeball::server::BoundListener;
+use timeball::server::{BoundAddresses, BoundListener};
 
 /// Removes what an earlier run has left, since whoever waits for the file must
 /// not find old ports in it, and sees to it that it can be written.
@@ -38,19 +38,21 @@ fn beside(file: &Path) -> PathBuf {
 struct Ports<'a> {
     listeners: &'a [BoundListener],
     #[serde(skip_serializing_if = "Option::is_none")]
-    control: Option<ControlPort>,
+    control: Option<WebPort>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    http: Option<WebPort>,
 }
 
-/// Where control is asked.
+/// Where something is asked over HTTP.
 #[derive(Serialize)]
-struct ControlPort {
+struct WebPort {
     /// Where it is bound.
     address: SocketAddr,
     /// What a client on this host begins its requests with.
     url: String,
 }
 
-impl From<SocketAddr> for ControlPort {
+impl From<SocketAddr> for WebPort {
     fn from(address: SocketAddr) -> Self {
         let mut here = address;
         if address.ip().is_unspecified() {
@@ -67,13 +69,13 @@ impl From<SocketAddr> for ControlPort {
 /// Writes the file beside its place and moves it there, so that whoever waits
 /// for it never sees half of it. What is there and no regular file (/dev/stdout,
 /// a FIFO, a symbolic link) is written to and never replaced.
-pub fn write_ports(
-    file: &Path,
-    listeners: &[BoundListener],
-    control: Option<SocketAddr>,
-) -> io::Result<()> {
-    let control = control.map(ControlPort::from);
-    let mut text = serde_json::to_string(&Ports { listeners, control })?;
+pub fn write_ports(file: &Path, bound: &BoundAddresses) -> io::Result<()> {
+    let ports = Ports {
+        listeners: &bound.listeners,
+        control: bound.control.map(WebPort::from),
+        http: bound.http.map(WebPort::from),
+    };
+    let mut text = serde_json::to_string(&ports)?;
     text.push('\n');
     if std::fs::symlink_metadata(file).is_ok_and(|found| !found.is_file()) {
         return std::fs::write(file, text);

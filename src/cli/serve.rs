@@ -168,11 +168,10 @@ async fn serve(
         .with_reread(reread)
         .with_sockets(sockets)
         .with_sockets(std::mem::take(&mut succession.sockets))
-        .before_serving(move |listeners, control| {
+        .before_serving(move |bound| {
             // Nothing can be written or moved later.
             if let Some(file) = ports_file {
-                write_ports(&file, listeners, control)
-                    .map_err(|error| ServeError::PortsFile { file, error })?;
+                write_ports(&file, bound).map_err(|error| ServeError::PortsFile { file, error })?;
             }
             if let Some((file, desk)) = &desk {
                 desk.take_its_place()
@@ -449,6 +448,6 @@ fn load(args: &Args) -> Result<Settings, SettingsErrors> {
     // What only shows when the sources are built is told as the rest is: with
     // the file's name, and before anything is bound.
     settings.build_sources(&this_host(), &loader.name())?;
-    settings.control_token(&loader.name())?;
+    settings.read_tokens(&loader.name())?;
     Ok(settings)
 }

@@ -5,7 +5,7 @@ use super::status::ClockStatus;
 use crate::api::{Delta, Timestamp};
 use crate::settings::alternatives;
 use crate::transcript::Motion;
-use chrono::{DateTime, SecondsFormat};
+use crate::web::rfc3339;
 use timeball_mock::{Base, Event, MockClock, NotAWallClock, Ratio};
 
 /// The key that names a clock.
@@ -162,9 +162,4 @@ pub(super) fn told(clocks: &[(String, MockClock)]) -> Vec<ClockStatus> {
             }
         })
         .collect()
-}
-
-/// The time as JSON has it: UTC with nanoseconds.
-fn rfc3339(time: Timestamp) -> String {
-    DateTime::from_timestamp_nanos(time.as_nanos()).to_rfc3339_opts(SecondsFormat::Nanos, true)
 }

@@ -94,7 +94,7 @@ impl BoundControl {
             access: self.access,
             controlled,
         });
-        let running = self.bound.serve(move |routes| {
+        let running = self.bound.serve("control", move |routes| {
             routes
                 .app_data(Data::from(Arc::clone(&desk)))
                 .default_service(to(answer));

@@ -310,6 +310,7 @@ fn settings(scenario: &Scenario) -> Settings {
         log: LogSettings::default(),
         admission: None,
         control: None,
+        http: None,
         sandbox: SandboxSettings::default(),
         listeners: scenario.endpoints.iter().map(listener).collect(),
         sources: BTreeMap::new(),

@@ -84,6 +84,11 @@ impl Available {
         Ok(next)
     }
 
+    /// What kind of source this is; `None` where it was given, or there is none.
+    pub fn kind(&self, name: &str) -> Option<&'static str> {
+        self.built_from.get(name).map(|built| built.kind.name)
+    }
+
     /// The source that the listener of this number names.
     ///
     /// # Errors

@@ -1,9 +1,11 @@
 //! Why a server did not start, and what to do about it.
 
 use crate::api::settings::Problem;
-use crate::control::{ControlError, TokenError};
+use crate::control::ControlError;
+use crate::http::HttpError;
 use crate::protocol::calendar::FormatError;
 use crate::sandbox::LowPort;
+use crate::web::TokenError;
 use std::io;
 use std::net::SocketAddr;
 use thiserror::Error;
@@ -50,9 +52,14 @@ pub enum StartError {
     /// Control could not be bound.
     #[error(transparent)]
     Control(#[from] ControlError),
-    /// The token of control cannot be had.
-    #[error("control.token_file = {file:?}: {error}")]
+    /// Where metrics and status are asked could not be bound.
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    /// The token of control, or of metrics and status, cannot be had.
+    #[error("{table}.token_file = {file:?}: {error}")]
     Token {
+        /// The table of the settings.
+        table: &'static str,
         /// The file that has it.
         file: String,
         /// What is wrong with it.
@@ -84,6 +91,7 @@ impl StartError {
             self,
             Self::Bind { .. }
                 | Self::Control(ControlError::Bind { .. })
+                | Self::Http(_)
                 | Self::BeforeServing(_)
                 | Self::Threads(_)
         )

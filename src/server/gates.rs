@@ -31,6 +31,11 @@ impl Gates {
         }
     }
 
+    /// What all listeners share.
+    pub(super) fn limits(&self) -> Arc<Limits> {
+        Arc::clone(&self.limits)
+    }
+
     /// The gate of a listener, with the limits or without.
     pub(super) fn gate(&self, listener: &ListenerAdmission, has_limits: bool) -> Gate {
         let allow = listener.allow.as_ref().unwrap_or(&self.settings.allow);

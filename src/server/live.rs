@@ -13,12 +13,14 @@
 use super::available::{Available, NextSources};
 use super::gates::Gates;
 use super::listening::{Channel, Common, Opened, Serving, Wanted};
+use super::pulse::Pulse;
 use super::reloaded::{Reloaded, Renamed};
-use super::running::{Handle, Shown, State};
+use super::running::{BoundAddresses, Handle, Shown, State};
 use super::{BeforeServing, StartError, WrapTransport};
 use crate::actors::supervisor::{End, Supervisor};
 use crate::admission::ports::PortSet;
 use crate::api::{Host, Source};
+use crate::http::ObservedSource;
 use crate::metrics::{ShardCounters, Totals};
 use crate::sandbox::may_bind;
 use crate::settings::{ListenerSettings, Place, Settings, conflict};
@@ -45,6 +47,8 @@ pub(super) struct Around {
     pub handle: Handle,
     /// Where control is asked.
     pub control: Option<SocketAddr>,
+    /// Where metrics and status are asked.
+    pub http: Option<SocketAddr>,
     /// What is done once all is bound, at the start.
     pub before_serving: Option<BeforeServing>,
 }
@@ -102,7 +106,7 @@ impl Live {
         let NextSources {
             available,
             fresh,
-            upkeep,
+            mut upkeep,
         } = self.available.next(&settings, given, host)?;
         let is_same =
             |of: fn(&Settings) -> _| self.settings.as_ref().map(of) == Some(of(&settings));
@@ -162,8 +166,12 @@ impl Live {
         }
         std::mem::take(&mut self.around.inherited).close_the_rest();
         if let Some(before) = self.around.before_serving.take() {
-            let told: Vec<_> = wanted.iter().flatten().map(|it| it.told.clone()).collect();
-            before(&told, self.around.control).map_err(StartError::BeforeServing)?;
+            let bound = BoundAddresses {
+                listeners: wanted.iter().flatten().map(|it| it.told.clone()).collect(),
+                control: self.around.control,
+                http: self.around.http,
+            };
+            before(&bound).map_err(StartError::BeforeServing)?;
         }
         let clock = Arc::clone(&self.around.host.clock);
         let supervisor = match self.supervisor.take() {
@@ -181,7 +189,16 @@ impl Live {
         let opened = open_all(&supervisor, wanted, &common).await;
         let supervisor = self.supervisor.insert(supervisor);
         let opened = opened?;
+        // Beside the first source that is tended, and as long as the server runs.
+        let pulse = match self.around.handle.pulse.get() {
+            None => Pulse::beside(&mut upkeep.added),
+            Some(_) => None,
+        };
         supervisor.tend(upkeep)?;
+        if let Some(pulse) = pulse {
+            // It was not set, and nobody else sets it.
+            let _ = self.around.handle.pulse.set(pulse);
+        }
 
         // Nothing fails from here on.
         let next = matched.into_iter().zip(&settings.listeners).zip(opened);
@@ -222,6 +239,10 @@ impl Live {
             if settings.control != now.control {
                 settings.control.clone_from(&now.control);
                 changed.push("control");
+            }
+            if settings.http != now.http {
+                settings.http.clone_from(&now.http);
+                changed.push("http");
             }
         }
         changed
@@ -295,6 +316,25 @@ impl Live {
         self.show();
     }
 
+    /// The sources that listeners name. One that is given threads by a listener is
+    /// read on a thread by others, too.
+    fn observed(&self) -> Vec<ObservedSource> {
+        let mut all: BTreeMap<&str, ObservedSource> = BTreeMap::new();
+        for serving in &self.listeners {
+            let (settings, name) = (&serving.settings, &*serving.settings.source);
+            let Some(source) = self.available.sources.get(name) else {
+                continue;
+            };
+            let observed = all.entry(name).or_insert_with(|| ObservedSource {
+                name: name.to_owned(),
+                kind: self.available.kind(name).unwrap_or("given"),
+                source: source.clone(),
+            });
+            observed.source.may_block |= settings.responder_threads > 0;
+        }
+        all.into_values().collect()
+    }
+
     /// Tells others what there is now.
     fn show(&self) {
         let shown = |serving: &Serving| Shown {
@@ -309,6 +349,8 @@ impl Live {
         self.around.handle.show(State {
             listeners: self.listeners.iter().map(shown).collect(),
             mocks: self.available.mocks.clone(),
+            sources: self.observed(),
+            limits: self.gates.as_ref().map(Gates::limits),
             past: self.past,
         });
     }

@@ -1,9 +1,14 @@
 //! A server that runs: its listeners, its counts, its end.
 
 use super::orders::{OrderBook, Orders, orders};
+use super::pulse::Pulse;
 use super::reloaded::{ReloadError, Reloaded};
 use crate::actors::supervisor::End;
+use crate::admission::Limits;
+use crate::api::{HostClock, HostInstant};
 use crate::control::{BoundControl, Control, Controllable};
+use crate::host::OsClock;
+use crate::http::{BoundHttp, Http, Observed, ObservedSource};
 use crate::metrics::{ShardCounters, Totals};
 use crate::settings::Settings;
 use crate::transport::inherited::BoundSocket;
@@ -47,12 +52,29 @@ impl BoundListener {
     }
 }
 
+/// Where a server is bound.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BoundAddresses {
+    /// The listeners, in the order of the settings.
+    pub listeners: Vec<BoundListener>,
+    /// Where control is asked, if the settings have any.
+    pub control: Option<SocketAddr>,
+    /// Where metrics and status are asked, if the settings have them.
+    pub http: Option<SocketAddr>,
+}
+
 /// What may be known of a running server, and asked of it, from any thread.
 #[derive(Clone)]
 pub(super) struct Handle {
     state: Arc<RwLock<State>>,
     /// Where control is asked.
     control: Arc<OnceLock<SocketAddr>>,
+    /// Where metrics and status are asked.
+    http: Arc<OnceLock<SocketAddr>>,
+    /// When the server was started.
+    pub started: HostInstant,
+    /// Of the thread that tends the sources, once there is one.
+    pub pulse: Arc<OnceLock<Pulse>>,
     pub orders: Orders,
 }
 
@@ -62,6 +84,10 @@ pub(super) struct State {
     /// In the order of the settings.
     pub listeners: Vec<Shown>,
     pub mocks: BTreeMap<String, MockClock>,
+    /// The sources that listeners name, in the order of their names.
+    pub sources: Vec<ObservedSource>,
+    /// What limits clients.
+    pub limits: Option<Arc<Limits>>,
     /// What was counted by listeners that are gone.
     pub past: Totals,
 }
@@ -93,6 +119,9 @@ impl Handle {
         let handle = Self {
             state: Arc::default(),
             control: Arc::default(),
+            http: Arc::default(),
+            started: OsClock.now(),
+            pulse: Arc::default(),
             orders,
         };
         (handle, book)
@@ -128,6 +157,7 @@ impl Handle {
 pub struct Launched {
     pub(super) handle: Handle,
     pub(super) control: Option<Control>,
+    pub(super) http: Option<Http>,
 }
 
 impl Launched {
@@ -143,6 +173,12 @@ impl Launched {
         self.handle.control.get().copied()
     }
 
+    /// Where metrics and status are asked, if the settings say so.
+    #[must_use]
+    pub fn http(&self) -> Option<SocketAddr> {
+        self.handle.http.get().copied()
+    }
+
     /// Answers what has been received, ends every thread, and says what was
     /// counted.
     pub async fn stop(self) -> Totals {
@@ -152,6 +188,9 @@ impl Launched {
     async fn end(self, how: End) -> Totals {
         if let Some(control) = self.control {
             control.stop().await;
+        }
+        if let Some(http) = self.http {
+            http.stop().await;
         }
         self.handle.orders.stop(how).await;
         self.handle.totals()
@@ -175,6 +214,30 @@ impl Launched {
         Ok(self)
     }
 
+    /// Has metrics and status told at `bound`, if there is any; ends everything
+    /// where they cannot be.
+    pub(super) async fn observed_at(mut self, bound: Option<BoundHttp>) -> io::Result<Self> {
+        let Some(bound) = bound else {
+            return Ok(self);
+        };
+        // It is set here and nowhere else.
+        let _ = self.handle.http.set(bound.address());
+        match bound.serve(self.observed()) {
+            Ok(http) => self.http = Some(http),
+            Err(error) => {
+                self.stop().await;
+                return Err(error);
+            }
+        }
+        Ok(self)
+    }
+
+    /// What is told over HTTP.
+    #[must_use]
+    pub fn observed(&self) -> Arc<dyn Observed> {
+        Arc::new(self.handle.clone())
+    }
+
     /// Reads the settings anew and becomes what they say, without losing a
     /// datagram of a listener that stays at its address; says what that changed.
     ///
@@ -193,6 +256,9 @@ impl Launched {
         let mut sockets = self.handle.orders.sockets().await?;
         if let Some(control) = &self.control {
             sockets.push(control.socket()?);
+        }
+        if let Some(http) = &self.http {
+            sockets.push(http.socket()?);
         }
         Ok(sockets)
     }
@@ -253,6 +319,12 @@ impl RunningServer {
     #[must_use]
     pub fn control(&self) -> Option<SocketAddr> {
         self.handle.control.get().copied()
+    }
+
+    /// Where metrics and status are asked, if the settings say so.
+    #[must_use]
+    pub fn http(&self) -> Option<SocketAddr> {
+        self.handle.http.get().copied()
     }
 
     /// The handle of the mock source of this name in the settings.

@@ -4,19 +4,19 @@
 mod admission;
 mod log;
 mod sandbox;
+mod web;
 
 use super::addresses::{Place, conflict};
 use super::errors::{Origin, SettingsError, SettingsErrors, alternatives, hint};
 use super::loader::Environment;
-use super::schema::{self, CONTROL, KIND, LISTENER, PROTOCOL, ProtocolSchema, TOP};
+use super::schema::{self, CONTROL, HTTP, KIND, LISTENER, PROTOCOL, ProtocolSchema, TOP};
 use super::strays::{self, Stray};
 use super::tree::{Origins, Table, Tree, is_plain};
 use super::value::{Given, Refusal, check, describe, is_source_name};
 use super::zone::{self, NoLocalZone};
-use super::{ControlSettings, ProtocolSettings, Settings, SourceSettings};
+use super::{ProtocolSettings, Settings, SourceSettings};
 use crate::api::settings::{Accepts, Default, Key, Kind, Values};
 use crate::sources::{self, KINDS};
-use crate::web::{Token, TokenError, is_loopback};
 use chrono_tz::Tz;
 use config::{Value, ValueKind};
 use std::cell::OnceCell;
@@ -36,11 +36,13 @@ pub(super) const ADMISSION_TABLE: &str = "admission";
 pub(super) const RATE_LIMIT_TABLE: &str = "rate_limit";
 /// The table of control.
 pub(super) const CONTROL_TABLE: &str = "control";
+/// The table of metrics and status over HTTP.
+pub(super) const HTTP_TABLE: &str = "http";
 /// The table of the sandbox.
 pub(super) const SANDBOX_TABLE: &str = "sandbox";
 
 /// The settings that `tree` says; of the `environment`, beside what is in it
-/// already, `TZ` and the token count. `errors` are those that are known already.
+/// already, `TZ` and the tokens count. `errors` are those that are known already.
 ///
 /// # Errors
 /// Those, and everything else that is wrong.
@@ -71,6 +73,7 @@ pub(super) fn settle(
     let log = walk.log(tree.root.get(LOG_TABLE));
     let admission = walk.admission(tree.root.get(ADMISSION_TABLE));
     let control = walk.control(tree.root.get(CONTROL_TABLE), environment);
+    let http = walk.http(tree.root.get(HTTP_TABLE), environment, control.as_ref());
     let sandbox = walk.sandbox(tree.root.get(SANDBOX_TABLE));
     let found = walk.sources(tree.root.get(SOURCES));
     let listeners = walk.listeners(tree.root.get(LISTENERS));
@@ -84,6 +87,7 @@ pub(super) fn settle(
         log.unwrap_or_default(),
         admission,
         control,
+        http,
         sandbox,
         &listeners,
         found.sources,
@@ -209,53 +213,6 @@ impl<'t> Walk<'t> {
             }
         }
         values
-    }
-
-    fn control(
-        &mut self,
-        control: Option<&'t Value>,
-        environment: &Environment,
-    ) -> Option<ControlSettings> {
-        const ADDRESS: &str = "address";
-        let value = control?;
-        let ValueKind::Table(table) = &value.kind else {
-            self.reject(CONTROL_TABLE, value, "not a table; write [control]");
-            return None;
-        };
-        let mut variables = environment.iter();
-        let given = variables.find(|(name, _)| *name == Token::CONTROL_VARIABLE);
-        // What is not UTF-8 is no token, and not the same as none.
-        let token = given.map(|(_, token)| token.to_str().unwrap_or_default().parse());
-        let token = match token {
-            None => None,
-            Some(Ok(token)) => Some(token),
-            Some(Err(error)) => {
-                self.errors.push(SettingsError::Unreadable {
-                    origin: Origin::Environment {
-                        variable: Token::CONTROL_VARIABLE.to_owned(),
-                    },
-                    problem: TokenError::to_string(&error),
-                });
-                return None;
-            }
-        };
-        let keys: Vec<&Key> = CONTROL.iter().collect();
-        let origin = self.origin(value);
-        let values = self.table(CONTROL_TABLE, table, &origin, &keys, strays::of_control);
-        let address = values.find_socket_address(ADDRESS)?;
-        let has_token = token.is_some() || table.contains_key("token_file");
-        if let Some(given) = table.get(ADDRESS)
-            && !is_loopback(address)
-            && !has_token
-        {
-            let problem = format!(
-                "not loopback, so whoever controls there has to show a token: set \
-                 control.token_file, or the variable {}",
-                Token::CONTROL_VARIABLE
-            );
-            self.reject(join(CONTROL_TABLE, ADDRESS), given, problem);
-        }
-        Some(ControlSettings::from_values(&values, token))
     }
 
     fn sources(&mut self, sources: Option<&'t Value>) -> Found {

@@ -87,7 +87,9 @@ pub struct Settings {
     /// and comes of no file.
     pub admission: Option<AdmissionSettings>,
     /// Control over HTTP; `None` has none.
-    pub control: Option<ControlSettings>,
+    pub control: Option<WebSettings>,
+    /// Metrics and status over HTTP; `None` has none.
+    pub http: Option<WebSettings>,
     /// What `serve` gives up once everything is bound; for whoever starts a
     /// [`Server`](crate::Server) otherwise it says nothing.
     pub sandbox: SandboxSettings,
@@ -97,20 +99,20 @@ pub struct Settings {
     pub sources: BTreeMap<String, SourceSettings>,
 }
 
-/// `[control]`.
+/// `[control]` and `[http]`: where something is asked over HTTP, and by whom.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ControlSettings {
+pub struct WebSettings {
     /// Where; port 0 is any free one.
     pub address: SocketAddr,
     /// The file that has the token.
     pub token_file: Option<String>,
-    /// The token of the variable [`Token::CONTROL_VARIABLE`], which comes before the
-    /// file's.
+    /// The token of the variable ([`Token::CONTROL_VARIABLE`],
+    /// [`Token::HTTP_VARIABLE`]), which comes before the file's.
     pub token: Option<Token>,
 }
 
-impl ControlSettings {
-    /// The token that whoever controls has to show, if any. Reads the file.
+impl WebSettings {
+    /// The token that whoever asks has to show, if any. Reads the file.
     ///
     /// # Errors
     /// [`TokenError`] when the file cannot be read or holds none.
@@ -119,14 +121,6 @@ impl ControlSettings {
             (Some(token), _) => Ok(Some(token.clone())),
             (None, Some(file)) => Token::read(Path::new(file)).map(Some),
             (None, None) => Ok(None),
-        }
-    }
-
-    fn from_values(values: &Values, token: Option<Token>) -> Self {
-        Self {
-            address: values.socket_address("address"),
-            token_file: values.find_text("token_file"),
-            token,
         }
     }
 }
@@ -232,28 +226,35 @@ impl Settings {
         print::settings(self)
     }
 
-    /// Reads the token of control, if there is control with one. `file` is how
-    /// errors call the settings: [`Loader::name`].
+    /// Reads the tokens of `[control]` and `[http]`, where they have one. `file` is
+    /// how errors call the settings: [`Loader::name`].
     ///
     /// # Errors
-    /// The file of the token cannot be read, or holds none.
-    pub fn control_token(&self, file: &str) -> Result<Option<Token>, SettingsErrors> {
-        let Some(control) = &self.control else {
-            return Ok(None);
-        };
-        control.token().map_err(|error| {
-            let token_file = control.token_file.clone().unwrap_or_default();
-            let rejected = SettingsError::Rejected {
-                origin: Origin::File {
-                    name: file.to_owned(),
-                    line: None,
-                },
-                key: "control.token_file".to_owned(),
-                value: value::toml(&crate::api::settings::Value::Text(token_file)),
-                problem: error.to_string(),
+    /// The file of a token cannot be read, or holds none.
+    pub fn read_tokens(&self, file: &str) -> Result<(), SettingsErrors> {
+        let mut errors = Vec::new();
+        for (table, web) in [("control", &self.control), ("http", &self.http)] {
+            let Some(web) = web else {
+                continue;
             };
-            rejected.into()
-        })
+            if let Err(error) = web.token() {
+                let token_file = web.token_file.clone().unwrap_or_default();
+                errors.push(SettingsError::Rejected {
+                    origin: Origin::File {
+                        name: file.to_owned(),
+                        line: None,
+                    },
+                    key: format!("{table}.token_file"),
+                    value: value::toml(&crate::api::settings::Value::Text(token_file)),
+                    problem: error.to_string(),
+                });
+            }
+        }
+        if errors.is_empty() {
+            Ok(())
+        } else {
+            Err(SettingsErrors::of(errors))
+        }
     }
 
     /// What is to be given up once everything is bound, if the settings say that
@@ -320,7 +321,8 @@ impl Settings {
         top: &Values,
         log: LogSettings,
         admission: Option<AdmissionSettings>,
-        control: Option<ControlSettings>,
+        control: Option<WebSettings>,
+        http: Option<WebSettings>,
         sandbox: SandboxSettings,
         listeners: &[check::Listener<'_>],
         sources: BTreeMap<String, SourceSettings>,
@@ -333,6 +335,7 @@ impl Settings {
             log,
             admission,
             control,
+            http,
             sandbox,
             listeners: listeners
                 .iter()

@@ -2,12 +2,12 @@
 
 use super::admission::pairs;
 use super::schema::{
-    self, ADMISSION, CONTROL, KIND, KOD, LISTENER, LOG, RATE_LIMIT, SANDBOX, SILENT, TOP,
+    self, ADMISSION, CONTROL, HTTP, KIND, KOD, LISTENER, LOG, RATE_LIMIT, SANDBOX, SILENT, TOP,
 };
 use super::value::toml;
 use super::{
-    AdmissionSettings, ControlSettings, ListenerSettings, LogSettings, ProtocolSettings,
-    SandboxSettings, Settings,
+    AdmissionSettings, ListenerSettings, LogSettings, ProtocolSettings, SandboxSettings, Settings,
+    WebSettings,
 };
 use crate::admission::OnDeny;
 use crate::api::Delta;
@@ -39,10 +39,16 @@ pub(super) fn settings(settings: &Settings) -> String {
             }
         }
     }
-    if let Some(control) = &settings.control {
-        heading(&mut out, "[control]");
-        for key in CONTROL {
-            line(&mut out, key, control_value(control, key.name).as_ref());
+    for (table, web, keys) in [
+        ("[control]", &settings.control, CONTROL),
+        ("[http]", &settings.http, HTTP),
+    ] {
+        let Some(web) = web else {
+            continue;
+        };
+        heading(&mut out, table);
+        for key in keys {
+            line(&mut out, key, web_value(web, key.name).as_ref());
         }
     }
     heading(&mut out, "[sandbox]");
@@ -146,10 +152,10 @@ fn on_deny(on_deny: OnDeny) -> Value {
     })
 }
 
-fn control_value(control: &ControlSettings, key: &str) -> Option<Value> {
+fn web_value(web: &WebSettings, key: &str) -> Option<Value> {
     Some(match key {
-        "address" => Value::SocketAddress(control.address),
-        "token_file" => text(control.token_file.as_deref()?),
+        "address" => Value::SocketAddress(web.address),
+        "token_file" => text(web.token_file.as_deref()?),
         _ => return None,
     })
 }

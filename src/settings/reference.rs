@@ -2,7 +2,9 @@
 //! Markdown for `docs/settings.md`, and as plain text of the kinds of source
 //! for `timeball sources`.
 
-use super::schema::{ADMISSION, CONTROL, KIND, LISTENER, LOG, PROTOCOLS, RATE_LIMIT, SANDBOX, TOP};
+use super::schema::{
+    ADMISSION, CONTROL, HTTP, KIND, LISTENER, LOG, PROTOCOLS, RATE_LIMIT, SANDBOX, TOP,
+};
 use super::value::describe;
 use crate::api::settings::{Default, Key};
 use crate::sources::KINDS;
@@ -32,6 +34,7 @@ Each of these over the one before:
    TIMEBALL__ADMISSION__ALLOW=192.0.2.0/24,2001:db8::/32
    TIMEBALL__ADMISSION__RATE_LIMIT__BURST=64
    TIMEBALL__CONTROL__ADDRESS=127.0.0.1:0
+   TIMEBALL__HTTP__ADDRESS=[::1]:8088
    TIMEBALL__SANDBOX__USER=timeball
    TIMEBALL__SOURCES__WALL__STRATUM=3
    ```
@@ -100,6 +103,12 @@ pub fn markdown() -> String {
         "## `[control]`",
         "Control of a running server over HTTP. Absent: none.",
         CONTROL,
+    );
+    section(
+        &mut out,
+        "## `[http]`",
+        "Metrics, health and status of a running server over HTTP. Absent: none.",
+        HTTP,
     );
     section(
         &mut out,

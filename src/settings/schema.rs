@@ -1,5 +1,5 @@
-//! The settings there are: the top level, the log, admission, control, the sandbox, listeners
-//! and protocols, declared with the same [`Key`] as the kinds of time source.
+//! The settings there are: the top level, the log, admission, control, HTTP, the sandbox,
+//! listeners and protocols, declared with the same [`Key`] as the kinds of time source.
 //!
 //! The declarations are all there is: the walk over the file, the defaults,
 //! the errors, `timeball check`, `timeball sources` and `docs/settings.md`
@@ -195,6 +195,22 @@ pub const CONTROL: &[Key] = &[
         accepts: Accepts::Text,
         default: Default::Absent("no token"),
         help: "the file with the token that whoever controls has to show: 16 to 512 letters, digits and any of `-._~+/=`; the variable TIMEBALL_CONTROL_TOKEN comes before it",
+    },
+];
+
+/// The keys of `[http]`.
+pub const HTTP: &[Key] = &[
+    Key {
+        name: "address",
+        accepts: Accepts::SocketAddress,
+        default: Default::Is("127.0.0.1:8088"),
+        help: "where metrics, health and status are asked over HTTP (docs/monitoring.md); port 0 takes any free port; beyond loopback all but `/metrics`, `/healthz` and `/readyz` needs a token",
+    },
+    Key {
+        name: "token_file",
+        accepts: Accepts::Text,
+        default: Default::Absent("no token"),
+        help: "the file with the token that whoever asks for more than `/metrics`, `/healthz` and `/readyz` has to show: 16 to 512 letters, digits and any of `-._~+/=`; the variable TIMEBALL_HTTP_TOKEN comes before it",
     },
 ];
 

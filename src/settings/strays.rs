@@ -2,14 +2,14 @@
 //! meant to be.
 
 use super::check::{
-    ADMISSION_TABLE, CONTROL_TABLE, LISTENERS, LOG_TABLE, RATE_LIMIT_TABLE, SANDBOX_TABLE, SOURCES,
+    ADMISSION_TABLE, CONTROL_TABLE, HTTP_TABLE, LISTENERS, LOG_TABLE, RATE_LIMIT_TABLE,
+    SANDBOX_TABLE, SOURCES,
 };
 use super::errors::{alternatives, hint};
 use super::schema::{
-    ADMISSION, CONTROL, KIND, LISTENER, LOG, PROTOCOL, PROTOCOLS, ProtocolSchema, RATE_LIMIT,
-    SANDBOX, TOP,
+    ADMISSION, KIND, LISTENER, LOG, PROTOCOL, PROTOCOLS, ProtocolSchema, RATE_LIMIT, SANDBOX, TOP,
 };
-use crate::api::settings::Kind;
+use crate::api::settings::{Key, Kind};
 use crate::sources::KINDS;
 
 /// Other servers' words for keys of a listener.
@@ -27,10 +27,11 @@ const OTHER_WORDS: &[(&str, &str)] = &[
 ];
 
 /// What stands beside the keys of the top level.
-const TABLES: [&str; 6] = [
+const TABLES: [&str; 7] = [
     LOG_TABLE,
     ADMISSION_TABLE,
     CONTROL_TABLE,
+    HTTP_TABLE,
     LISTENERS,
     SANDBOX_TABLE,
     SOURCES,
@@ -78,9 +79,9 @@ pub(super) fn of_rate_limit(key: &str) -> Stray {
     Stray::Unknown(hint(key, &names))
 }
 
-/// What the key `key` of `[control]` is.
-pub(super) fn of_control(key: &str) -> Stray {
-    let names: Vec<&str> = CONTROL.iter().map(|key| key.name).collect();
+/// What the key `key` of a table with these `keys` and no others is.
+pub(super) fn of_table(keys: &[Key], key: &str) -> Stray {
+    let names: Vec<&str> = keys.iter().map(|key| key.name).collect();
     Stray::Unknown(hint(key, &names))
 }
 

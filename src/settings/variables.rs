@@ -17,6 +17,7 @@ enum Path {
     Admission(String),
     RateLimit(String),
     Control(String),
+    Http(String),
     Sandbox(String),
     Source(String, String),
     Listener(usize, String),
@@ -34,7 +35,7 @@ impl Path {
             [key]
                 if !matches!(
                     key,
-                    "log" | "admission" | "control" | "listeners" | "sandbox" | "sources"
+                    "log" | "admission" | "control" | "http" | "listeners" | "sandbox" | "sources"
                 ) =>
             {
                 Ok(Self::Top(key.to_owned()))
@@ -43,6 +44,7 @@ impl Path {
             ["admission", key] if key != "rate_limit" => Ok(Self::Admission(key.to_owned())),
             ["admission", "rate_limit", key] => Ok(Self::RateLimit(key.to_owned())),
             ["control", key] => Ok(Self::Control(key.to_owned())),
+            ["http", key] => Ok(Self::Http(key.to_owned())),
             ["sandbox", key] => Ok(Self::Sandbox(key.to_owned())),
             ["sources", source, key] => {
                 // A shell cannot set a variable with a hyphen in its name, and
@@ -58,7 +60,8 @@ impl Path {
             _ => Err(format!(
                 "names no setting; {PREFIX}KEY, {PREFIX}LOG__KEY, {PREFIX}ADMISSION__KEY, \
                  {PREFIX}ADMISSION__RATE_LIMIT__KEY, {PREFIX}CONTROL__KEY, \
-                 {PREFIX}SANDBOX__KEY, {PREFIX}LISTENERS__NUMBER__KEY or {PREFIX}SOURCES__NAME__KEY is accepted"
+                 {PREFIX}HTTP__KEY, {PREFIX}SANDBOX__KEY, {PREFIX}LISTENERS__NUMBER__KEY or \
+                 {PREFIX}SOURCES__NAME__KEY is accepted"
             )),
         }
     }
@@ -71,6 +74,7 @@ impl Path {
             Self::Admission(key) => format!("admission.{key}"),
             Self::RateLimit(key) => format!("admission.rate_limit.{key}"),
             Self::Control(key) => format!("control.{key}"),
+            Self::Http(key) => format!("http.{key}"),
             Self::Sandbox(key) => format!("sandbox.{key}"),
             Self::Source(source, key) => format!("sources.{source}.{key}"),
             Self::Listener(index, key) => format!("listeners[{index}].{key}"),
@@ -129,6 +133,7 @@ pub(super) fn from_environment(
                 Some(_) => false,
             },
             Path::Control(_) => file.get("control").is_none_or(is_table),
+            Path::Http(_) => file.get("http").is_none_or(is_table),
             Path::Sandbox(_) => file.get("sandbox").is_none_or(is_table),
             Path::Source(source, _) => is_table_or_absent(file.get("sources"), source),
             Path::Listener(index, _) => match listeners.as_mut() {

@@ -327,6 +327,12 @@ impl DropMeter {
         Self(Arc::downgrade(socket))
     }
 
+    /// Whether the socket is open.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.0.strong_count() > 0
+    }
+
     /// How many since the socket was made, modulo 2^32; `None` once it is
     /// closed.
     #[must_use]

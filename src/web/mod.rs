@@ -16,5 +16,13 @@ pub(crate) mod access;
 pub(crate) mod refusal;
 pub(crate) mod server;
 
+use crate::api::Timestamp;
+use chrono::{DateTime, SecondsFormat};
+
 pub use access::{Token, TokenError, is_loopback};
 pub use refusal::{Refusal, RefusalKind};
+
+/// The time as JSON has it: UTC with nanoseconds.
+pub(crate) fn rfc3339(time: Timestamp) -> String {
+    DateTime::from_timestamp_nanos(time.as_nanos()).to_rfc3339_opts(SecondsFormat::Nanos, true)
+}

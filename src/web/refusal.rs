@@ -33,6 +33,8 @@ pub enum RefusalKind {
     NotDeclaredJson,
     /// 422: the body is JSON, and a key or a value in it is not accepted.
     NotAccepted,
+    /// 503: as many ask as may at once.
+    Busy,
 }
 
 impl RefusalKind {
@@ -50,6 +52,7 @@ impl RefusalKind {
             Self::TooLarge => 413,
             Self::NotDeclaredJson => 415,
             Self::NotAccepted => 422,
+            Self::Busy => 503,
         }
     }
 }

@@ -7,10 +7,11 @@ mod page;
 mod stage;
 mod started;
 
-use crate::support::PATIENCE;
+pub use crate::support::web::request;
+
+use crate::support::web;
 use serde_json::Value;
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 
 /// One mock source, and control on a port that the kernel chooses.
 pub const LAB: &str = "
@@ -46,34 +47,15 @@ impl Reply {
 
 /// Sends `request` as it is, and reads until the server ends the connection.
 pub fn send(server: SocketAddr, request: &[u8]) -> Reply {
-    let mut stream = TcpStream::connect(server).expect("control listens");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
-    // A server that refuses may not read all of it.
-    let _ = stream.write_all(request);
-    let mut reply = Vec::new();
-    stream.read_to_end(&mut reply).expect("a reply comes");
-    let reply = String::from_utf8(reply).expect("the reply is text");
-    let (header, body) = reply
-        .split_once("\r\n\r\n")
-        .unwrap_or_else(|| panic!("no header ends in {reply:?}"));
-    let status = header.split(' ').nth(1).expect("a status line");
+    let reply = web::send(server, request);
     Reply {
-        status: status.parse().expect("a status"),
-        header: header.to_lowercase(),
-        body: match body {
+        body: match &*reply.body {
             "" => Value::Null,
-            body => {
-                serde_json::from_str(body).unwrap_or_else(|error| panic!("{error} in {body:?}"))
-            }
+            _ => reply.json(),
         },
+        status: reply.status,
+        header: reply.header,
     }
-}
-
-/// A request of these lines above its body, which get their lengths right.
-pub fn request(method: &str, path: &str, lines: &[&str], body: &str) -> Vec<u8> {
-    let lines: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
-    let len = body.len();
-    format!("{method} {path} HTTP/1.1\r\n{lines}Content-Length: {len}\r\n\r\n{body}").into_bytes()
 }
 
 pub fn get(server: SocketAddr, path: &str) -> Reply {

@@ -57,7 +57,7 @@ fn confined(folder: &Path, inside: impl Fn() + Send + Sync + 'static) -> Running
                     [[listeners]]\nprotocol = 'ntp'\naddress = '127.0.0.1:0'\nsource = 'it'\n";
     Server::new(Settings::from_toml(settings).unwrap())
         .with_source("it", Source::new(Calls(inside), Arc::new(OsClock)))
-        .before_serving(move |_, _| Ok(sandbox.apply()?))
+        .before_serving(move |_| Ok(sandbox.apply()?))
         .start()
         .unwrap_or_else(|error| panic!("{error}"))
 }

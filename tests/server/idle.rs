@@ -53,26 +53,40 @@ fn after_looks(process: u32, count: i64) -> BTreeMap<PathBuf, Thread> {
     })
 }
 
-#[test]
-fn an_idle_server_wakes_up_once_a_second_and_no_shard_at_all() {
-    let server = Serve::start(FOUR, &[]);
+/// Has an idle server with these settings watched: `upkeep` wakes up once a second,
+/// of the others only those that `may` wake up so many times a second.
+fn is_watched(toml: &str, may: &[(&str, i64)]) {
+    let server = Serve::start(toml, &[]);
     ask(server.listeners()[3].address, &ntp_request(1));
     // By then all are asleep that will be.
     let before = after_looks(server.id(), 1);
     let began = OsClock.now();
     let after = after_looks(server.id(), 3);
     let passed = OsClock.now().monotonic - began.monotonic;
+    let seconds = passed.as_nanos() / 1_000_000_000 + 1;
     let mut shards = 0;
     for (id, thread) in after {
         let woken = thread.sleeps - before[&id].sleeps;
         shards += i64::from(thread.name.starts_with("shard-"));
         if thread.name == "upkeep" {
-            let seconds = passed.as_nanos() / 1_000_000_000;
-            assert!(woken <= seconds + 1, "{woken} times in {passed:?}");
+            assert!(woken <= seconds, "{woken} times in {passed:?}");
+        } else if let Some((_, each)) = may.iter().find(|(name, _)| *name == thread.name) {
+            assert!(woken <= each * seconds, "{thread:?} woke up {woken} times");
         } else {
             // A page that has to be read in is a sleep, too.
             assert!(woken <= 1, "{thread:?} woke up {woken} times");
         }
     }
     assert!(shards > 0, "the shards are among the threads");
+}
+
+#[test]
+fn an_idle_server_wakes_up_once_a_second_and_no_shard_at_all() {
+    is_watched(FOUR, &[]);
+}
+
+#[test]
+fn whoever_answers_over_http_wakes_up_a_few_times_a_second_and_no_shard_at_all() {
+    let with_http = format!("http.address = '127.0.0.1:0'\n{FOUR}");
+    is_watched(&with_http, &[("http", 6)]);
 }

@@ -8,7 +8,7 @@ use timeball::api::Delta;
 use timeball::api::settings::{Default, Key};
 use timeball::protocol::ntp::{Ntp, Symmetric, WhenUnsynchronised};
 use timeball::settings::schema::{
-    ADMISSION, CONTROL, LISTENER, LOG, PROTOCOLS, RATE_LIMIT, SANDBOX, TOP,
+    ADMISSION, CONTROL, HTTP, LISTENER, LOG, PROTOCOLS, RATE_LIMIT, SANDBOX, TOP,
 };
 use timeball::settings::{
     DEFAULT_FILE, LogFormat, LogSettings, LogTarget, ProtocolSettings, Settings, reference,
@@ -27,6 +27,7 @@ fn every_key() -> Vec<(&'static str, &'static Key)> {
         .flat_map(|kind| kind.keys.iter().map(|key| (kind.name, key)));
     let log = LOG.iter().map(|key| ("log", key));
     let control = CONTROL.iter().map(|key| ("control", key));
+    let http = HTTP.iter().map(|key| ("http", key));
     let sandbox = SANDBOX.iter().map(|key| ("sandbox", key));
     let admission = ADMISSION.iter().map(|key| ("admission", key));
     let rate_limit = RATE_LIMIT.iter().map(|key| ("admission.rate_limit", key));
@@ -34,6 +35,7 @@ fn every_key() -> Vec<(&'static str, &'static Key)> {
         .chain(admission)
         .chain(rate_limit)
         .chain(control)
+        .chain(http)
         .chain(sandbox)
         .chain(listener)
         .chain(protocols)
@@ -90,7 +92,7 @@ fn the_default_file_serves_four_protocols_from_the_system_clock() {
 
 #[test]
 fn the_default_file_has_nothing_but_defaults() {
-    let mut bare = String::from("[sources.wall]\nkind = \"system\"\n");
+    let mut bare = String::from("[http]\n[sources.wall]\nkind = \"system\"\n");
     for (protocol, port) in [
         ("text", 8089),
         ("daytime", 8013),
@@ -140,6 +142,7 @@ fn the_default_file_shows_every_key_with_its_default() {
             "admission" => table["admission"].get(key.name).cloned(),
             "admission.rate_limit" => table["admission"]["rate_limit"].get(key.name).cloned(),
             "control" => table["control"].get(key.name).cloned(),
+            "http" => table["http"].get(key.name).cloned(),
             "sandbox" => table["sandbox"].get(key.name).cloned(),
             "listeners" => in_listener(None, key.name),
             owner if PROTOCOLS.iter().any(|protocol| protocol.name == owner) => {
@@ -247,6 +250,10 @@ ipv6_prefix = 48
 [control]
 address = "[2001:db8::1]:0"
 token_file = "a \"file\""
+
+[http]
+address = "192.0.2.1:0"
+token_file = "another"
 
 [sandbox]
 enabled = true
@@ -370,6 +377,9 @@ fn every_value_arrives_as_its_type() {
     let control = settings.control.unwrap();
     assert_eq!(control.address.to_string(), "[2001:db8::1]:0");
     assert_eq!(control.token_file.as_deref(), Some("a \"file\""));
+    let http = settings.http.unwrap();
+    assert_eq!(http.address.to_string(), "192.0.2.1:0");
+    assert_eq!(http.token_file.as_deref(), Some("another"));
     let sandbox = settings.sandbox;
     assert!(sandbox.enabled && sandbox.required && sandbox.reload_low_ports);
     assert_eq!(sandbox.user.as_deref(), Some("65534"));

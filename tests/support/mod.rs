@@ -3,6 +3,7 @@
 pub mod gate;
 pub mod process;
 pub mod running;
+pub mod web;
 
 use std::io::ErrorKind;
 use std::net::{SocketAddr, UdpSocket};

@@ -60,7 +60,7 @@ pub struct Listener {
     pub source: String,
 }
 
-/// Where control is asked, as the ports file tells it.
+/// Where something is asked over HTTP, as the ports file tells it.
 #[derive(Debug, Deserialize)]
 pub struct Control {
     pub address: SocketAddr,
@@ -71,6 +71,7 @@ pub struct Control {
 struct Ports {
     listeners: Vec<Listener>,
     control: Option<Control>,
+    http: Option<Control>,
 }
 
 /// The listeners that a ports file tells, once they are all bound.
@@ -169,6 +170,12 @@ impl Serve {
     /// have it.
     pub fn control(&self) -> Control {
         self.ports().control.expect("the settings have control")
+    }
+
+    /// Where metrics and status are asked, once all listeners are bound; the
+    /// settings must have them.
+    pub fn http(&self) -> Control {
+        self.ports().http.expect("the settings have http")
     }
 
     /// The file that tells where the listeners are bound.

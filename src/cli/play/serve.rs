@@ -19,6 +19,7 @@ use timeball::api::Delta;
 use timeball::control::{BoundControl, ControlError};
 use timeball::play::{LaunchedStage, OutOfBounds, Play, PlayError, plot};
 use timeball::scenario::Scenario;
+use timeball::server::BoundAddresses;
 use timeball::settings::format_duration;
 use timeball_mock::Base;
 use tokio::signal::unix::{SignalKind, signal};
@@ -98,8 +99,13 @@ async fn play(args: &ServeArgs, scenario: Scenario) -> Result<ExitCode, Failed> 
         Some(Ok(control)) => Some(control),
         None => None,
     };
+    let bound = BoundAddresses {
+        listeners: stage.listeners(),
+        control: address,
+        http: None,
+    };
     if let Some(file) = &args.ports_file
-        && let Err(error) = write_ports(file, &stage.listeners(), address)
+        && let Err(error) = write_ports(file, &bound)
     {
         stage.finish().await;
         return Err(Failed::file("--ports-file", file, &error));
