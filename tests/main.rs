@@ -7,6 +7,7 @@ mod expect;
 mod faults;
 mod generated;
 mod http;
+mod monitoring;
 mod play;
 mod protocol;
 mod query;

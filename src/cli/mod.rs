@@ -21,6 +21,7 @@ mod serve;
 mod settings;
 mod sources;
 mod token;
+mod top;
 
 use clap::{ArgAction, Parser, Subcommand};
 use std::process::ExitCode;
@@ -47,6 +48,7 @@ enum Command {
     Play(play::Args),
     Replay(replay::Args),
     Ctl(ctl::Args),
+    Top(top::Args),
     Check(check::Args),
     Settings(settings::Args),
     Sources(sources::Args),
@@ -74,6 +76,7 @@ pub fn run() -> ExitCode {
         Command::Play(args) => play::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Ctl(args) => ctl::run(&args),
+        Command::Top(args) => top::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Settings(args) => settings::run(&args),
         Command::Sources(args) => sources::run(&args),

@@ -48,7 +48,12 @@ impl Client {
         Ok(Self {
             agent: config.build().into(),
             url: url.trim_end_matches('/').to_owned(),
-            token: token("--token-file", args.token_file.as_deref()).map_err(Failed::usage)?,
+            token: token(
+                "--token-file",
+                args.token_file.as_deref(),
+                Token::CONTROL_VARIABLE,
+            )
+            .map_err(Failed::usage)?,
         })
     }
 

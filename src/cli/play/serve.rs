@@ -21,6 +21,7 @@ use timeball::play::{LaunchedStage, OutOfBounds, Play, PlayError, plot};
 use timeball::scenario::Scenario;
 use timeball::server::BoundAddresses;
 use timeball::settings::format_duration;
+use timeball::web::Token;
 use timeball_mock::Base;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -162,7 +163,8 @@ pub fn placed(scenario: &Scenario, found: &OutOfBounds) -> String {
 
 fn bind_control(args: &ServeArgs, address: SocketAddr) -> Result<BoundControl, Failed> {
     let file = args.control_token_file.as_deref();
-    let token = token("--control-token-file", file).map_err(Failed::usage)?;
+    let token = token("--control-token-file", file, Token::CONTROL_VARIABLE);
+    let token = token.map_err(Failed::usage)?;
     BoundControl::bind(address, token, None).map_err(|error| match error {
         ControlError::NeedsToken { .. } => Failed::usage(error),
         ControlError::Bind { .. } => Failed::host(error),

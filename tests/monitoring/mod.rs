@@ -1,0 +1,3 @@
+//! What looks at a server's status: `timeball top`.
+
+mod top;
