@@ -1,3 +1,5 @@
-//! What looks at a server's status: `timeball top`.
+//! What looks at a server's metrics and status: `timeball top`, the dashboard, the
+//! alerts.
 
+mod names;
 mod top;
