@@ -104,7 +104,8 @@ class Server:
 
 def wait_for(what, look):
     """What `look` returns once that is true."""
-    for _ in range(int(PATIENCE_S / LOOK_S)):
+    end = time.monotonic() + PATIENCE_S
+    while time.monotonic() < end:
         seen = look()
         if seen:
             return seen
