@@ -65,6 +65,8 @@ TEXT = "return document.querySelector(arguments[0])?.textContent ?? ''"
 class Server:
     """The real `timeball serve`, on ports that the kernel chose, or on `port`."""
 
+    started = []
+
     def __init__(self, folder, settings=SETTINGS, port=0):
         self.ports_file = folder / "ports.json"
         self.ports_file.unlink(missing_ok=True)
@@ -73,8 +75,10 @@ class Server:
         command = [find_binary(), "serve", "--settings", file, "--ports-file", self.ports_file]
         environment = {k: v for k, v in os.environ.items() if not k.startswith("TIMEBALL_")}
         self.process = subprocess.Popen(
-            command, env=environment, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
+        self.started.append(self)
         self.ports = wait_for("the server", self._ports)
         self.url = self.ports["http"]["url"]
         self.port = int(self.ports["http"]["address"].rpartition(":")[2])
@@ -418,8 +422,9 @@ def main():
                 test_time_has_a_banner(page, folder)
                 print("ok: test_time_has_a_banner", flush=True)
         finally:
-            if server.process.poll() is None:
-                server.stop()
+            for server in Server.started:
+                server.process.kill()
+                server.process.wait()
 
 
 if __name__ == "__main__":
