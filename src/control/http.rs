@@ -5,7 +5,7 @@ use super::controllable::Controllable;
 use super::refusal::{Refusal, RefusalKind};
 use super::verbs::{Method, find};
 use crate::transport::inherited::BoundSocket;
-use crate::web::access::{Access, Caller};
+use crate::web::access::{Access, Caller, check_declared_json};
 use crate::web::server::{Bound, JSON, Running};
 use crate::web::{Token, is_loopback};
 use actix_web::web::{Bytes, Data, Payload, to};
@@ -144,21 +144,12 @@ async fn answer(
     let body = match verb.method {
         Method::Get => Bytes::new(),
         Method::Post => {
-            declared_json(request.content_type())?;
+            check_declared_json(request.content_type())?;
             read(body, verb.longest_body).await?
         }
     };
     let answer = (verb.run)(&*desk.controlled, object(&body)?)?;
     Ok(HttpResponse::Ok().content_type(JSON).body(answer))
-}
-
-/// A form on a web page can send text, and cannot declare it as this.
-fn declared_json(content_type: &str) -> Result<(), Refusal> {
-    if content_type.eq_ignore_ascii_case(JSON) {
-        return Ok(());
-    }
-    let error = format!("the header `Content-Type` is not {JSON}");
-    Err(Refusal::new(RefusalKind::NotDeclaredJson, error).accepting(JSON))
 }
 
 /// The whole body, of at most `longest` octets.

@@ -3,12 +3,13 @@
 use crate::admission::limiter::LimiterState;
 use crate::api::{HostInstant, Source};
 use crate::metrics::{Latencies, Totals};
-use crate::server::BoundListener;
+use crate::server::{BoundListener, ReloadError, Reloaded};
+use futures_util::future::BoxFuture;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 /// A server as it can be seen from outside its shards, at any moment and from any
-/// thread. No method waits for anything.
+/// thread; and the one thing that can be asked of it. No method waits for anything.
 pub trait Observed: Send + Sync {
     /// When it was started, on the host's clock.
     fn started(&self) -> HostInstant;
@@ -24,6 +25,9 @@ pub trait Observed: Send + Sync {
 
     /// Clients, and how many requests of each were seen, in any order.
     fn clients(&self) -> BTreeMap<IpAddr, u64>;
+
+    /// Has the settings read anew and the server become what they say.
+    fn reload(&self) -> BoxFuture<'static, Result<Reloaded, ReloadError>>;
 
     /// Whether the thread that tends the sources does so, where there is one.
     fn is_tended(&self) -> bool;

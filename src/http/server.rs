@@ -15,14 +15,15 @@ use super::readings::Readings;
 use super::recent::Recent;
 use super::seen::Seen;
 use super::status::{Readiness, Status};
+use crate::server::ReloadError;
 use crate::transport::inherited::BoundSocket;
-use crate::web::access::{Access, Caller, check_origin};
+use crate::web::access::{Access, Caller, check_declared_json, check_origin};
 use crate::web::server::{Bound, Connection, JSON, Running};
 use crate::web::{Refusal, RefusalKind, Token, is_loopback};
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::{Data, to};
-use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse, HttpResponseBuilder};
 use serde::Serialize;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -51,16 +52,18 @@ enum Path {
     Readiness,
     Status,
     Events,
+    Reload,
 }
 
 impl Path {
-    const ALL: [(&'static str, Self); 6] = [
+    const ALL: [(&'static str, Self); 7] = [
         ("/", Self::Page),
         ("/metrics", Self::Metrics),
         ("/healthz", Self::Health),
         ("/readyz", Self::Readiness),
         ("/status", Self::Status),
         ("/events", Self::Events),
+        ("/reload", Self::Reload),
     ];
 
     /// # Errors
@@ -71,6 +74,20 @@ impl Path {
         }
         let names = Self::ALL.map(|(name, _)| name);
         Err(Refusal::no_such("path", "path", path, &names))
+    }
+
+    /// # Errors
+    /// It is not asked in this method.
+    fn check_method(self, method: &Method) -> Result<(), Refusal> {
+        let (is_right, right) = match self {
+            Self::Reload => (*method == Method::POST, "POST"),
+            _ => (is_reading(method), "GET, HEAD"),
+        };
+        if is_right {
+            return Ok(());
+        }
+        let error = format!("this path is not asked by {method}");
+        Err(Refusal::new(RefusalKind::MethodNotAllowed, error).accepting(right))
     }
 
     /// Whether it is told to whoever reaches the address.
@@ -237,10 +254,7 @@ async fn answer(request: HttpRequest, desk: Data<Desk>) -> Result<HttpResponse, 
     let path = Path::find(request.path());
     desk.check(&path, &request)?;
     let path = path?;
-    if !is_reading(request.method()) {
-        let error = format!("{} is not asked by {}", request.path(), request.method());
-        return Err(Refusal::new(RefusalKind::MethodNotAllowed, error).accepting("GET, HEAD"));
-    }
+    path.check_method(request.method())?;
     Ok(match path {
         Path::Page => response(StatusCode::OK, HTML)
             .insert_header((CONTENT_SECURITY_POLICY, POLICY))
@@ -256,7 +270,21 @@ async fn answer(request: HttpRequest, desk: Data<Desk>) -> Result<HttpResponse, 
         }
         Path::Status => response(StatusCode::OK, JSON).body(desk.status().await),
         Path::Events => listen(&request, &desk).await?,
+        Path::Reload => {
+            check_declared_json(request.content_type())?;
+            let reloaded = desk.observed.reload().await.map_err(not_reloaded)?;
+            response(StatusCode::OK, JSON).body(json(&reloaded))
+        }
     })
+}
+
+/// Why nothing has changed.
+fn not_reloaded(error: ReloadError) -> Refusal {
+    let kind = match error {
+        ReloadError::Settings(_) => RefusalKind::NotAccepted,
+        _ => RefusalKind::Conflict,
+    };
+    Refusal::new(kind, error.to_string())
 }
 
 /// # Errors

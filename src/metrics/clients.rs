@@ -122,7 +122,7 @@ fn client(high: u64, low: u64) -> IpAddr {
 /// Decides which requests are looked at.
 ///
 /// One that comes alone is: then there is time. Of those that come in batches one
-/// in [16](EVERY) is, by chance, so that nobody can keep out of step with it.
+/// in 16 is, by chance, so that nobody can keep out of step with it.
 #[derive(Debug)]
 pub struct Sampler {
     /// How many are left before the next is looked at.

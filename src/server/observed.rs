@@ -1,11 +1,13 @@
 //! What is told of a server over HTTP.
 
+use super::reloaded::{ReloadError, Reloaded};
 use super::running::{Handle, Shown};
 use crate::admission::limiter::LimiterState;
 use crate::api::{HostClock, HostInstant};
 use crate::host::OsClock;
 use crate::http::{Observed, ObservedListener, ObservedSource};
 use crate::metrics::{Latencies, ShardCounters};
+use futures_util::future::BoxFuture;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -36,6 +38,11 @@ impl Observed for Handle {
             }
         }
         clients
+    }
+
+    fn reload(&self) -> BoxFuture<'static, Result<Reloaded, ReloadError>> {
+        let orders = self.orders.clone();
+        Box::pin(async move { orders.reload(None).await })
     }
 
     fn is_tended(&self) -> bool {

@@ -9,6 +9,7 @@
 //! of this server are accepted: nobody but this machine decides where those lead.
 
 use super::refusal::{Refusal, RefusalKind};
+use super::server::JSON;
 use actix_web::http::header::{AUTHORIZATION, HOST, HeaderMap, ORIGIN};
 use std::fmt;
 use std::io::{self, Read};
@@ -212,6 +213,18 @@ pub(crate) fn check_origin(caller: Caller<'_>) -> Result<(), Refusal> {
         ));
     }
     Ok(())
+}
+
+/// A form on a web page can send text, and cannot declare it as JSON.
+///
+/// # Errors
+/// It is declared as something else.
+pub(crate) fn check_declared_json(content_type: &str) -> Result<(), Refusal> {
+    if content_type.eq_ignore_ascii_case(JSON) {
+        return Ok(());
+    }
+    let error = format!("the header `Content-Type` is not {JSON}");
+    Err(Refusal::new(RefusalKind::NotDeclaredJson, error).accepting(JSON))
 }
 
 /// The host of `HOST`, `HOST:PORT` or `[IPV6]:PORT`. RFC 9110 section 7.2.

@@ -7,6 +7,7 @@ mod figures;
 mod losses;
 mod page;
 mod readiness;
+mod reload;
 mod started;
 
 use crate::support::wait_for;

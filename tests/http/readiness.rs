@@ -4,6 +4,7 @@ use super::{HONEST, http, metrics, sample, status};
 use crate::support::gate::Gate;
 use crate::support::web::get;
 use crate::support::{ask, ntp_request, serve, settings, wait_for};
+use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -15,6 +16,7 @@ use timeball::admission::limiter::LimiterState;
 use timeball::api::{HostClock, HostInstant, Quality, Reading, Source, TimeSource, Unavailable};
 use timeball::host::OsClock;
 use timeball::http::{BoundHttp, Observed, ObservedListener, ObservedSource};
+use timeball::server::{ReloadError, Reloaded};
 use tokio::sync::oneshot;
 
 /// The status code of `path`, and the JSON.
@@ -147,6 +149,10 @@ impl Observed for Ill {
 
     fn clients(&self) -> BTreeMap<IpAddr, u64> {
         BTreeMap::new()
+    }
+
+    fn reload(&self) -> BoxFuture<'static, Result<Reloaded, ReloadError>> {
+        Box::pin(async { Err(ReloadError::NoFile) })
     }
 
     fn is_tended(&self) -> bool {
