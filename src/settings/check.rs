@@ -14,7 +14,8 @@ use super::strays::{self, Stray};
 use super::tree::{Origins, Table, Tree, is_plain};
 use super::value::{Given, Refusal, check, describe, is_source_name};
 use super::zone::{self, NoLocalZone};
-use super::{ProtocolSettings, Settings, SourceSettings};
+use super::{ListenerSettings, ProtocolSettings, Settings, SourceSettings, count};
+use crate::api::Delta;
 use crate::api::settings::{Accepts, Default, Key, Kind, Values};
 use crate::sources::{self, KINDS};
 use chrono_tz::Tz;
@@ -82,16 +83,21 @@ pub(super) fn settle(
     if !walk.errors.is_empty() {
         return Err(SettingsErrors::of(walk.errors));
     }
-    Ok(Settings::from_values(
-        &top,
-        log.unwrap_or_default(),
+    let max_queue_delay = top.duration("max_queue_delay");
+    let listeners = listeners.iter();
+    let listeners = listeners.map(|it| ListenerSettings::from_values(&it.values));
+    Ok(Settings {
+        threads: count(&top, "threads"),
+        batch: count(&top, "batch"),
+        max_queue_delay: (max_queue_delay > Delta::ZERO).then_some(max_queue_delay),
+        log: log.unwrap_or_default(),
         admission,
         control,
         http,
         sandbox,
-        &listeners,
-        found.sources,
-    ))
+        listeners: listeners.collect(),
+        sources: found.sources,
+    })
 }
 
 /// A listener whose keys are checked one by one.

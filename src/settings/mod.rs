@@ -315,35 +315,6 @@ impl Settings {
             Err(SettingsErrors::of(errors))
         }
     }
-
-    /// The types of values that passed the walk.
-    fn from_values(
-        top: &Values,
-        log: LogSettings,
-        admission: Option<AdmissionSettings>,
-        control: Option<WebSettings>,
-        http: Option<WebSettings>,
-        sandbox: SandboxSettings,
-        listeners: &[check::Listener<'_>],
-        sources: BTreeMap<String, SourceSettings>,
-    ) -> Self {
-        let max_queue_delay = top.duration("max_queue_delay");
-        Self {
-            threads: count(top, "threads"),
-            batch: count(top, "batch"),
-            max_queue_delay: (max_queue_delay > Delta::ZERO).then_some(max_queue_delay),
-            log,
-            admission,
-            control,
-            http,
-            sandbox,
-            listeners: listeners
-                .iter()
-                .map(|listener| ListenerSettings::from_values(&listener.values))
-                .collect(),
-            sources,
-        }
-    }
 }
 
 impl ListenerSettings {

@@ -70,8 +70,8 @@ pub enum Difference {
 }
 
 /// Hands each request of a transcript to `serve`, and compares the replies that
-/// it gives, in the order in which they leave, with those that follow in the
-/// transcript under the same number.
+/// it gives with those that follow in the transcript under the same number, each
+/// with that of its moment, or else in the order in which they leave.
 ///
 /// A reply that was not sent has to come out the same too, and is not counted.
 /// One that would leave only after the last datagram of the transcript may be
@@ -104,7 +104,7 @@ pub fn compare<E>(
             }
             // It was not made here, and cannot be made again.
             Direction::Upstream => None,
-            Direction::Out => match waiting.next(record.number) {
+            Direction::Out => match waiting.next(&record) {
                 None => Some(Difference::Missing {
                     number: record.number,
                     expected: record.octets,
@@ -150,9 +150,19 @@ impl Waiting {
         }
     }
 
-    fn next(&mut self, number: u64) -> Option<Reply> {
+    /// The reply that was to leave at the moment of this record: one that was held
+    /// back may really have left behind one that came later. Where there is none,
+    /// the next.
+    fn next(&mut self, record: &Record) -> Option<Reply> {
+        let number = record.number;
+        let replies = self.replies.get(&number)?;
+        let then = replies.iter().position(|reply| reply.at == record.at);
+        self.remove(number, then.unwrap_or(0))
+    }
+
+    fn remove(&mut self, number: u64, place: usize) -> Option<Reply> {
         let replies = self.replies.get_mut(&number)?;
-        let reply = replies.pop_front()?;
+        let reply = replies.remove(place)?;
         self.count -= 1;
         if replies.is_empty() {
             self.replies.remove(&number);
@@ -163,15 +173,10 @@ impl Waiting {
     /// The reply of this record, which did not leave and so has no place in their
     /// order; where none is the same, the next.
     fn take(&mut self, record: &Record) -> Option<Reply> {
-        let replies = self.replies.get_mut(&record.number)?;
+        let replies = self.replies.get(&record.number)?;
         let is_same = |reply: &Reply| reply.octets == record.octets;
-        match replies.iter().position(is_same) {
-            None | Some(0) => self.next(record.number),
-            Some(place) => {
-                self.count -= 1;
-                replies.remove(place)
-            }
-        }
+        let place = replies.iter().position(is_same);
+        self.remove(record.number, place.unwrap_or(0))
     }
 
     /// The first reply that `is` overdue: the transcript should have shown it.
