@@ -5,9 +5,9 @@ mod human;
 mod progress;
 
 use super::asking::{Protocol, shipped_server, span};
+use super::failed::Failed;
 use super::output::print;
 use serde::Serialize;
-use std::fmt;
 use std::fs::File;
 use std::io::{self, Write};
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -24,8 +24,6 @@ use timeball::protocol::line::printable;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
-/// What a program exits with that was asked for something wrong.
-const BAD_USAGE: u8 = 2;
 /// How long each rate of a ramp is held.
 const RAMP_STEP: Delta = Delta::from_seconds(1);
 
@@ -127,33 +125,11 @@ fn timeout(text: &str) -> Result<Delta, String> {
     span(text, min, max, "1 ms to 60 s")
 }
 
-/// Why it did not come to a result.
-#[derive(Debug)]
-struct Failed {
-    code: u8,
-    text: String,
-}
-
-impl Failed {
-    fn usage(text: impl fmt::Display) -> Self {
-        let text = text.to_string();
-        Self {
-            code: BAD_USAGE,
-            text,
-        }
-    }
-
-    fn host(text: impl fmt::Display) -> Self {
-        let text = text.to_string();
-        Self { code: 1, text }
-    }
-}
-
 impl From<LoadError> for Failed {
     fn from(error: LoadError) -> Self {
         match error.is_about_usage() {
             true => Self::usage(error),
-            false => Self::host(error),
+            false => Self::other(error),
         }
     }
 }
@@ -180,8 +156,7 @@ pub fn run(args: &Args) -> ExitCode {
         }
         Err(failed) => {
             // Nothing is left to try if stderr is gone as well.
-            let _ = writeln!(io::stderr(), "error: {}", failed.text);
-            ExitCode::from(failed.code)
+            failed.tell()
         }
     }
 }
@@ -201,7 +176,7 @@ fn bench(args: &Args) -> Result<(String, Found), Failed> {
         written.map_err(|error| plot_failed(file, &error))?;
     }
     let text = if args.json {
-        let line = serde_json::to_string(&found).map_err(Failed::host)?;
+        let line = serde_json::to_string(&found).map_err(Failed::other)?;
         line + "\n"
     } else {
         human::Table(&found).to_string()
@@ -250,7 +225,7 @@ fn plan(args: &Args) -> Result<Plan, Failed> {
 fn resolve(target: &Target, args: &Args) -> Result<SocketAddr, Failed> {
     let found = (target.host(), target.port())
         .to_socket_addrs()
-        .map_err(|error| Failed::host(format!("{target}: {error}")))?;
+        .map_err(|error| Failed::other(format!("{target}: {error}")))?;
     let is_wanted = |address: &SocketAddr| match address {
         SocketAddr::V4(_) => !args.ipv6,
         SocketAddr::V6(_) => !args.ipv4,
@@ -258,7 +233,7 @@ fn resolve(target: &Target, args: &Args) -> Result<SocketAddr, Failed> {
     let mut wanted = found.filter(is_wanted);
     wanted
         .next()
-        .ok_or_else(|| Failed::host(format!("{target} has no address of that family")))
+        .ok_or_else(|| Failed::other(format!("{target} has no address of that family")))
 }
 
 /// Measures on a thread of its own, while this one shows how far it is and
@@ -267,11 +242,11 @@ fn measured(plan: &Plan, with_ramp: bool) -> Result<Found, Failed> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(Failed::host)?;
+        .map_err(Failed::other)?;
     runtime.block_on(async {
         let watch = Arc::new(Watch::new());
         for kind in [SignalKind::interrupt(), SignalKind::terminate()] {
-            let mut signals = signal(kind).map_err(Failed::host)?;
+            let mut signals = signal(kind).map_err(Failed::other)?;
             let watch = Arc::clone(&watch);
             tokio::spawn(async move {
                 while signals.recv().await.is_some() {
@@ -294,10 +269,10 @@ fn measured(plan: &Plan, with_ramp: bool) -> Result<Found, Failed> {
         thread::Builder::new()
             .name("load".to_owned())
             .spawn(load)
-            .map_err(Failed::host)?;
+            .map_err(Failed::other)?;
         let found = told.await;
         bar.finish_and_clear();
-        Ok(found.map_err(|_panicked| Failed::host("the generator failed"))??)
+        Ok(found.map_err(|_panicked| Failed::other("the generator failed"))??)
     })
 }
 

@@ -4,20 +4,17 @@ mod client;
 mod files;
 mod human;
 
-use super::output::{print, tell};
+use super::failed::Failed;
+use super::output::print;
 use chrono::DateTime;
 use client::{Client, Reply};
 use serde_json::{Value, json};
-use std::fmt;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use timeball::api::Delta;
 use timeball::expect::Verdict;
 use timeball::settings::parse_duration;
 use timeball_mock::Ratio;
-
-/// What a program exits with that was asked for something wrong.
-const BAD_USAGE: u8 = 2;
 
 /// Control a running server: move its clocks, add faults, read the verdict
 ///
@@ -170,28 +167,6 @@ fn rate(text: &str) -> Result<String, String> {
         .map_err(|error| format!("accepted: {error}"))
 }
 
-/// Why it did not come to an answer.
-#[derive(Debug)]
-struct Failed {
-    code: u8,
-    text: String,
-}
-
-impl Failed {
-    fn usage(text: impl fmt::Display) -> Self {
-        let text = text.to_string();
-        Self {
-            code: BAD_USAGE,
-            text,
-        }
-    }
-
-    fn server(text: impl fmt::Display) -> Self {
-        let text = text.to_string();
-        Self { code: 1, text }
-    }
-}
-
 /// What is asked: a path, and a body if it changes something.
 #[derive(Debug)]
 struct Question {
@@ -243,10 +218,7 @@ impl Verb {
 pub fn run(args: &Args) -> ExitCode {
     match control(args) {
         Ok((text, code)) => print(&text, code),
-        Err(failed) => {
-            tell(&format!("error: {}", failed.text));
-            ExitCode::from(failed.code)
-        }
+        Err(failed) => failed.tell(),
     }
 }
 
@@ -259,7 +231,7 @@ fn control(args: &Args) -> Result<(String, ExitCode), Failed> {
         match client.ask(&question)? {
             Reply::Done(answer) => last = Some(answer),
             Reply::Refused(answer) if args.json => return Ok((answer, ExitCode::FAILURE)),
-            Reply::Refused(answer) => return Err(Failed::server(human::refusal(&answer))),
+            Reply::Refused(answer) => return Err(Failed::other(human::refusal(&answer))),
         }
     }
     let answer = last.ok_or_else(|| Failed::usage("the file holds no rule"))?;
@@ -281,5 +253,5 @@ fn passes(answer: &str) -> Result<bool, Failed> {
 /// The answer as the type that this verb has.
 fn read<T: serde::de::DeserializeOwned>(answer: &str) -> Result<T, Failed> {
     serde_json::from_str(answer)
-        .map_err(|error| Failed::server(format!("no answer of timeball's control: {error}")))
+        .map_err(|error| Failed::other(format!("no answer of timeball's control: {error}")))
 }

@@ -9,6 +9,7 @@ mod bench;
 mod check;
 mod completions;
 mod ctl;
+mod failed;
 mod log;
 mod man;
 mod output;

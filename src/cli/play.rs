@@ -3,7 +3,6 @@
 mod args;
 mod distinct;
 mod ended;
-mod failed;
 mod outputs;
 mod serve;
 mod view;

@@ -7,18 +7,15 @@ mod plain;
 mod screen;
 mod view;
 
-use super::output::{print, tell};
+use super::failed::Failed;
+use super::output::print;
 use client::Client;
-use std::fmt;
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 use timeball::api::Delta;
 use timeball::settings::parse_duration;
-
-/// What a program exits with that was asked for something wrong.
-const BAD_USAGE: u8 = 2;
 
 /// Show what a running server does: its sources, requests a second, outcomes
 ///
@@ -54,28 +51,6 @@ fn interval(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_nanos(nanos))
 }
 
-/// Why it did not come to an end of its own.
-#[derive(Debug)]
-struct Failed {
-    code: u8,
-    text: String,
-}
-
-impl Failed {
-    fn usage(text: impl fmt::Display) -> Self {
-        let text = text.to_string();
-        Self {
-            code: BAD_USAGE,
-            text,
-        }
-    }
-
-    fn other(text: impl fmt::Display) -> Self {
-        let text = text.to_string();
-        Self { code: 1, text }
-    }
-}
-
 /// Runs the subcommand.
 pub fn run(args: &Args) -> ExitCode {
     let shown = if args.once || !io::stdout().is_terminal() {
@@ -83,10 +58,7 @@ pub fn run(args: &Args) -> ExitCode {
     } else {
         watch(args).map(|()| ExitCode::SUCCESS)
     };
-    shown.unwrap_or_else(|failed| {
-        tell(&format!("error: {}", failed.text));
-        ExitCode::from(failed.code)
-    })
+    shown.unwrap_or_else(|failed| failed.tell())
 }
 
 fn once(args: &Args) -> Result<ExitCode, Failed> {

@@ -222,30 +222,17 @@ impl Live {
     /// Puts back what cannot change while the server runs, and gives the names of
     /// what was to be other.
     fn keep_what_is_fixed(&self, settings: &mut Settings) -> Vec<&'static str> {
-        let mut changed = Vec::new();
-        if let Some(now) = &self.settings {
-            if settings.threads != now.threads {
-                settings.threads = now.threads;
-                changed.push("threads");
-            }
-            if settings.log != now.log {
-                settings.log.clone_from(&now.log);
-                changed.push("log");
-            }
-            if settings.sandbox != now.sandbox {
-                settings.sandbox.clone_from(&now.sandbox);
-                changed.push("sandbox");
-            }
-            if settings.control != now.control {
-                settings.control.clone_from(&now.control);
-                changed.push("control");
-            }
-            if settings.http != now.http {
-                settings.http.clone_from(&now.http);
-                changed.push("http");
-            }
-        }
-        changed
+        let Some(now) = &self.settings else {
+            return Vec::new();
+        };
+        let changed = [
+            keep("threads", &now.threads, &mut settings.threads),
+            keep("log", &now.log, &mut settings.log),
+            keep("sandbox", &now.sandbox, &mut settings.sandbox),
+            keep("control", &now.control, &mut settings.control),
+            keep("http", &now.http, &mut settings.http),
+        ];
+        changed.into_iter().flatten().collect()
     }
 
     /// Lets a new listener bind beside those that are about to be closed and have
@@ -390,6 +377,15 @@ impl Live {
             supervisor.stop(is_done);
         }
     }
+}
+
+/// Puts back what is fixed; gives its name if it was to be other.
+fn keep<T: PartialEq + Clone>(name: &'static str, now: &T, next: &mut T) -> Option<&'static str> {
+    if next == now {
+        return None;
+    }
+    next.clone_from(now);
+    Some(name)
 }
 
 fn place(listener: &ListenerSettings) -> Place<'_> {

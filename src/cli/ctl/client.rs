@@ -1,6 +1,7 @@
 //! Asks the server.
 
-use super::{Args, Failed, Question};
+use super::{Args, Question};
+use crate::cli::failed::Failed;
 use crate::cli::token::token;
 use serde::Deserialize;
 use std::path::Path;
@@ -80,7 +81,7 @@ impl Client {
                 request.send(body.to_string())
             }
         };
-        let unreachable = |error: ureq::Error| Failed::server(format!("{}: {error}", self.url));
+        let unreachable = |error: ureq::Error| Failed::other(format!("{}: {error}", self.url));
         let mut reply = reply.map_err(unreachable)?;
         let is_done = reply.status().is_success();
         let body = reply.body_mut().with_config().limit(LONGEST_ANSWER);

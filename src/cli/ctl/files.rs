@@ -1,6 +1,6 @@
 //! What `fault add` and `load` read: files as they stand in scenarios.
 
-use super::Failed;
+use crate::cli::failed::Failed;
 use serde_json::{Value, json};
 use std::fs::File;
 use std::io::{self, Read, stdin};

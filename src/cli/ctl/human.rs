@@ -1,6 +1,7 @@
 //! What the server answers, as plain text.
 
-use super::{Failed, Verb, read};
+use super::{Verb, read};
+use crate::cli::failed::Failed;
 use serde::Deserialize;
 use std::fmt::Write;
 use timeball::api::Delta;

@@ -1,6 +1,6 @@
 //! How a scenario is served, as the command line says.
 
-use super::failed::Failed;
+use crate::cli::failed::Failed;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use timeball::api::Delta;

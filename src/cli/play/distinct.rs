@@ -2,7 +2,7 @@
 //! lost, or one output in the other.
 
 use super::args::ServeArgs;
-use super::failed::Failed;
+use crate::cli::failed::Failed;
 use std::fs::symlink_metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,6 @@
 //! What came of a run, on stdout.
 
-use super::failed::Failed;
+use crate::cli::failed::Failed;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use timeball::expect::Verdict;
@@ -62,5 +62,5 @@ pub fn json(status: &Status, verdict: &Verdict) -> Result<String, Failed> {
         rules: rules.map(|(name, count)| (name.as_str(), *count)).collect(),
         verdict,
     });
-    Ok(line.map_err(Failed::host)? + "\n")
+    Ok(line.map_err(Failed::other)? + "\n")
 }

@@ -1,7 +1,7 @@
 //! The files that a run writes.
 
 use super::args::ServeArgs;
-use super::failed::Failed;
+use crate::cli::failed::Failed;
 use std::fs::File;
 use std::io::{self, BufWriter, LineWriter, Write};
 use std::path::Path;

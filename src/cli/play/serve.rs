@@ -4,9 +4,9 @@
 use super::args::ServeArgs;
 use super::distinct;
 use super::ended::{json, table};
-use super::failed::Failed;
 use super::outputs::Outputs;
 use super::view::View;
+use crate::cli::failed::Failed;
 use crate::cli::output::{print, tell};
 use crate::cli::ports::{make_way, write_ports};
 use crate::cli::token::token;
@@ -64,8 +64,8 @@ fn mock_time(scenario: &Scenario, host: Delta) -> Delta {
 /// Serves it until it is over, and tells the verdict.
 async fn play(args: &ServeArgs, scenario: Scenario) -> Result<ExitCode, Failed> {
     // Before anything is bound: a signal that comes early is not lost.
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(Failed::host)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(Failed::host)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(Failed::other)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(Failed::other)?;
     if let Some(file) = &args.ports_file {
         make_way(file).map_err(|error| Failed::file_asked_for("--ports-file", file, &error))?;
     }
@@ -95,7 +95,7 @@ async fn play(args: &ServeArgs, scenario: Scenario) -> Result<ExitCode, Failed> 
     let control = match bound.map(|bound| bound.serve(stage.controlled())) {
         Some(Err(error)) => {
             stage.finish().await;
-            return Err(Failed::host(error));
+            return Err(Failed::other(error));
         }
         Some(Ok(control)) => Some(control),
         None => None,
@@ -167,7 +167,7 @@ fn bind_control(args: &ServeArgs, address: SocketAddr) -> Result<BoundControl, F
     let token = token.map_err(Failed::usage)?;
     BoundControl::bind(address, token, None).map_err(|error| match error {
         ControlError::NeedsToken { .. } => Failed::usage(error),
-        ControlError::Bind { .. } => Failed::host(error),
+        ControlError::Bind { .. } => Failed::other(error),
     })
 }
 

@@ -1,6 +1,7 @@
 //! Asks the server.
 
-use super::{Args, Failed};
+use super::Args;
+use crate::cli::failed::Failed;
 use crate::cli::token::token;
 use serde::Deserialize;
 use serde_json::Value;

@@ -1,9 +1,9 @@
 //! The terminal: takes it, shows looks until it is told to end, and gives it back.
 
-use super::Failed;
 use super::client::Client;
 use super::past::Past;
 use super::view::{self, View};
+use crate::cli::failed::Failed;
 use futures_util::future::select;
 use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};

@@ -1,6 +1,6 @@
-//! Why a scenario did not come to a verdict.
+//! Why a subcommand did not come to what it is for.
 
-use crate::cli::output::tell;
+use super::output::tell;
 use std::fmt::Display;
 use std::io;
 use std::path::Path;
@@ -11,7 +11,8 @@ use timeball::protocol::line::printable;
 /// What a program exits with that was asked for something wrong.
 const BAD_USAGE: u8 = 2;
 
-/// Why it did not come to a verdict.
+/// Why it came to nothing: what to tell, and what to exit with.
+#[derive(Debug)]
 pub struct Failed {
     pub code: u8,
     pub text: String,
@@ -27,8 +28,9 @@ impl Failed {
         }
     }
 
-    /// This host did not play along.
-    pub fn host(text: impl Display) -> Self {
+    /// What was asked for was right, and could not be had: of this host, or of the
+    /// server that was asked.
+    pub fn other(text: impl Display) -> Self {
         let text = text.to_string();
         Self { code: 1, text }
     }
@@ -36,7 +38,7 @@ impl Failed {
     /// A file could not be written.
     pub fn file(flag: &str, file: &Path, error: &io::Error) -> Self {
         let file = file.to_string_lossy();
-        Self::host(format!("{flag} {}: {error}", printable(&file)))
+        Self::other(format!("{flag} {}: {error}", printable(&file)))
     }
 
     /// A file was asked for that cannot be had.
@@ -58,7 +60,7 @@ impl From<PlayError> for Failed {
     fn from(error: PlayError) -> Self {
         match error.is_about_usage() {
             true => Self::usage(error),
-            false => Self::host(error),
+            false => Self::other(error),
         }
     }
 }
