@@ -45,9 +45,9 @@ pub(super) struct Lanes<'a> {
     target: SocketAddr,
     timeout: Delta,
     script: Script,
-    /// The addresses to ask from, in turn; empty where the kernel chooses.
-    sources: Vec<IpAddr>,
-    next_source: usize,
+    /// From how many addresses to ask, in turn; none where the kernel chooses.
+    sources: u32,
+    next_source: u32,
     volley: Volley,
     tickets: Vec<Ticket>,
     incoming: Batch,
@@ -68,14 +68,12 @@ impl<'a> Lanes<'a> {
         key: u64,
         start: Monotonic,
     ) -> Self {
-        let sources: Vec<IpAddr> = match plan.addresses {
-            ..=1 => Vec::new(),
-            count => (1..=count)
-                .map(|number| Ipv4Addr::from(0x7f00_0000 | number as u32).into())
-                .collect(),
+        let sources = match plan.addresses {
+            ..=1 => 0,
+            count => u32::try_from(count).expect("the plan was checked"),
         };
         // A volley to connected sockets needs no address.
-        let to = (!sources.is_empty()).then_some(plan.target);
+        let to = (sources > 0).then_some(plan.target);
         Self {
             lanes,
             sockets,
@@ -167,9 +165,9 @@ impl<'a> Lanes<'a> {
             let Some(ticket) = outstanding.add(Times { due, sent }) else {
                 break;
             };
-            let from = self.sources.get(self.next_source).copied();
+            let from = (self.sources > 0).then(|| source(self.next_source));
             self.next_source += 1;
-            if self.next_source >= self.sources.len() {
+            if self.next_source >= self.sources {
                 self.next_source = 0;
             }
             self.volley.push(self.script.request(ticket), from);
@@ -216,8 +214,7 @@ impl<'a> Lanes<'a> {
                     let now = OsClock.now();
                     for index in 0..self.incoming.len() {
                         let (datagram, _) = self.incoming.exchange(index);
-                        let is_from_target =
-                            self.sources.is_empty() || datagram.peer == self.target;
+                        let is_from_target = self.sources == 0 || datagram.peer == self.target;
                         let checked = match is_from_target {
                             true => check(&datagram, &self.script, &mut lane.outstanding),
                             false => Err(Refused::Invalid(Invalid::Source)),
@@ -247,6 +244,11 @@ impl<'a> Lanes<'a> {
             }
         }
     }
+}
+
+/// The address with this number, from 127.0.0.1 on.
+fn source(number: u32) -> IpAddr {
+    Ipv4Addr::from_bits(0x7f00_0001 + number).into()
 }
 
 fn check(

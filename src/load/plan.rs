@@ -97,8 +97,8 @@ impl Plan {
     pub const MAX_RATE: u64 = 100_000_000;
     /// The most sockets; each needs a descriptor.
     pub const MAX_SOCKETS: usize = 4_096;
-    /// The most source addresses.
-    pub const MAX_ADDRESSES: usize = 65_536;
+    /// The most source addresses: all of 127.0.0.0/8 but the first and the last.
+    pub const MAX_ADDRESSES: usize = (1 << 24) - 2;
     /// The most threads.
     pub const MAX_THREADS: usize = 64;
 
