@@ -16,7 +16,8 @@ mod running;
 pub use error::StartError;
 pub(crate) use error::remedy_anywhere;
 pub(crate) use listening::room;
-pub use orders::Reread;
+use orders::Reloads;
+pub use orders::{Reread, WatchReloads};
 pub use reloaded::{ReloadError, Reloaded, Renamed};
 pub use running::{BoundAddresses, BoundListener, Launched, RunningServer};
 
@@ -56,7 +57,7 @@ pub struct Server {
     host: Option<Host>,
     given: BTreeMap<String, Source>,
     wrap: Option<WrapTransport>,
-    reread: Option<Reread>,
+    reloads: Reloads,
     inherited: Vec<BoundSocket>,
     before_serving: Option<BeforeServing>,
 }
@@ -70,7 +71,7 @@ impl Server {
             host: None,
             given: BTreeMap::new(),
             wrap: None,
-            reread: None,
+            reloads: Reloads::default(),
             inherited: Vec::new(),
             before_serving: None,
         }
@@ -103,11 +104,16 @@ impl Server {
 
     /// Has the settings read like this when they are to be read anew.
     #[must_use]
-    pub fn with_reread(self, reread: Reread) -> Self {
-        Self {
-            reread: Some(reread),
-            ..self
-        }
+    pub fn with_reread(mut self, reread: Reread) -> Self {
+        self.reloads.reread = Some(reread);
+        self
+    }
+
+    /// Tells `watch` whenever the settings are read anew.
+    #[must_use]
+    pub fn with_watch(mut self, watch: impl WatchReloads + 'static) -> Self {
+        self.reloads.watch = Some(Box::new(watch));
+        self
     }
 
     /// Gives it sockets that are bound already: a listener whose address is that of
@@ -196,7 +202,7 @@ impl Server {
             before_serving: self.before_serving,
         });
         live.change_to(self.settings).await?;
-        actix_rt::spawn(orders.carry_out(live, self.reread));
+        actix_rt::spawn(orders.carry_out(live, self.reloads));
         let launched = Launched {
             handle,
             control: None,

@@ -14,12 +14,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{ExitCode, exit};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 use timeball::host::this_host;
 use timeball::protocol::line::printable;
 use timeball::sandbox::Sandbox;
-use timeball::server::{Launched, Reread};
+use timeball::server::{Reread, WatchReloads};
 use timeball::settings::{Environment, Loader, SettingsErrors};
 use timeball::transport::inherited::BoundSocket;
 use timeball::{Server, Settings, StartError};
@@ -164,8 +165,10 @@ async fn serve(
     let (started, signalled) = oneshot::channel();
     let ports_file = args.ports_file.clone();
     let desk = succession.desk.take();
+    let kept = Kept::default();
     let server = Server::new(settings)
         .with_reread(reread)
+        .with_watch(kept.clone())
         .with_sockets(sockets)
         .with_sockets(std::mem::take(&mut succession.sockets))
         .before_serving(move |bound| {
@@ -199,7 +202,7 @@ async fn serve(
             return Err(error);
         }
     };
-    let is_kept = keep(&server).await;
+    kept.renew(server.sockets().await);
     systemd::ready();
 
     let mut beat = systemd::pulse().map(tokio::time::interval);
@@ -207,13 +210,8 @@ async fn serve(
     let replaced = loop {
         tokio::select! {
             wish = told.recv() => match wish {
-                Some(Told::Reload) => {
-                    systemd::reloading();
-                    // What came of it is in the log.
-                    let _ = server.reload().await;
-                    let _ = keep(&server).await;
-                    systemd::ready();
-                }
+                // What came of it is in the log.
+                Some(Told::Reload) => drop(server.reload().await),
                 Some(Told::Count) => info!("counted {}", server.totals()),
                 // `None` would mean that nobody listens for signals any more.
                 Some(Told::Stop) | None => break None,
@@ -233,7 +231,7 @@ async fn serve(
         }
     };
     systemd::stopping();
-    let totals = if replaced.is_some() || is_kept {
+    let totals = if replaced.is_some() || kept.are() {
         server.hand_over().await
     } else {
         server.stop().await
@@ -245,14 +243,36 @@ async fn serve(
     Ok(())
 }
 
-/// Has systemd keep the sockets, if it does that; whether it does.
-async fn keep(server: &Launched) -> bool {
-    match server.sockets().await {
-        Ok(sockets) => systemd::keep(&sockets),
-        Err(error) => {
-            warn!(%error, "the sockets cannot be given to systemd");
-            false
-        }
+/// Whether systemd keeps the sockets: it is given them at the start and again with
+/// each reload, and told of that.
+#[derive(Clone, Default)]
+struct Kept(Arc<AtomicBool>);
+
+impl Kept {
+    fn renew(&self, sockets: io::Result<Vec<BoundSocket>>) {
+        let are_kept = match sockets {
+            Ok(sockets) => systemd::keep(&sockets),
+            Err(error) => {
+                warn!(%error, "the sockets cannot be given to systemd");
+                false
+            }
+        };
+        self.0.store(are_kept, Ordering::Relaxed);
+    }
+
+    fn are(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl WatchReloads for Kept {
+    fn begins(&self) {
+        systemd::reloading();
+    }
+
+    fn is_over(&self, sockets: io::Result<Vec<BoundSocket>>) {
+        self.renew(sockets);
+        systemd::ready();
     }
 }
 

@@ -13,6 +13,22 @@ use tracing::{error, info, warn};
 /// Reads the settings of a server anew.
 pub type Reread = Arc<dyn Fn() -> Result<Settings, SettingsErrors> + Send + Sync>;
 
+/// Is told whenever the settings are read anew, whoever asks for that.
+pub trait WatchReloads: Send {
+    /// It begins.
+    fn begins(&self);
+    /// It is over, whether something has changed or not; the sockets of the
+    /// listeners as they are now.
+    fn is_over(&self, sockets: io::Result<Vec<BoundSocket>>);
+}
+
+/// How settings are read anew, and who is told.
+#[derive(Default)]
+pub(super) struct Reloads {
+    pub reread: Option<Reread>,
+    pub watch: Option<Box<dyn WatchReloads>>,
+}
+
 /// Wishes that may wait.
 const WAITING: usize = 16;
 
@@ -96,12 +112,19 @@ impl Orders {
 
 impl OrderBook {
     /// Carries out one order after the other, until the server has ended.
-    pub async fn carry_out(mut self, mut live: Live, reread: Option<Reread>) {
+    pub async fn carry_out(mut self, mut live: Live, reloads: Reloads) {
         while let Some(order) = self.0.recv().await {
             // Whoever asked may be gone, which changes nothing.
             match order {
                 Order::Reload(settings, answer) => {
-                    let reloaded = reload(&mut live, settings, reread.as_ref()).await;
+                    let watch = reloads.watch.as_ref();
+                    if let Some(watch) = watch {
+                        watch.begins();
+                    }
+                    let reloaded = reload(&mut live, settings, reloads.reread.as_ref()).await;
+                    if let Some(watch) = watch {
+                        watch.is_over(live.sockets());
+                    }
                     let _ = answer.send(reloaded);
                 }
                 Order::Sockets(answer) => drop(answer.send(live.sockets())),

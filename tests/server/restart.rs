@@ -2,6 +2,7 @@
 
 use super::reload::asks_on;
 use crate::support::process::{Serve, timeball};
+use crate::support::web::{request, send};
 use crate::support::{PATIENCE, ask, client_of, mark_of, ntp_request, wait_for};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 use rustix::process::Signal;
@@ -232,14 +233,24 @@ fn systemd_is_told_when_it_is_ready_reloads_lives_and_ends() {
     let manager = Manager::new();
     let mut program = manager.program();
     program.env("WATCHDOG_USEC", "100000");
-    let server = Serve::start_as(&mut program, NTP);
+    let toml = format!("http.address = '127.0.0.1:0'\n{NTP}");
+    let server = Serve::start_as(&mut program, &toml);
     manager.wait_for("READY=1");
     server.listeners();
     manager.wait_for("WATCHDOG=1");
+    let is_told_of_a_reload = || {
+        let (text, _) = manager.wait_for("RELOADING=1");
+        assert!(text.contains("MONOTONIC_USEC="), "{text}");
+        let (_, kept) = manager.wait_for("FDSTORE=1");
+        assert_eq!(kept.len(), 2, "one for each thread");
+        manager.wait_for("READY=1");
+    };
     server.signal(Signal::HUP);
-    let (text, _) = manager.wait_for("RELOADING=1");
-    assert!(text.contains("MONOTONIC_USEC="), "{text}");
-    manager.wait_for("READY=1");
+    is_told_of_a_reload();
+    let lines = ["Host: localhost", "Content-Type: application/json"];
+    let reload = request("POST", "/reload", &lines, "");
+    assert_eq!(send(server.http().address, &reload).status, 200);
+    is_told_of_a_reload();
     manager.wait_for("WATCHDOG=1");
     server.signal(Signal::TERM);
     manager.wait_for("STOPPING=1");
