@@ -124,17 +124,13 @@ impl<'a> Wanted<'a> {
 
     /// Takes the sockets of the listener that serves in its place, and binds what
     /// it needs beside them.
-    ///
-    /// # Errors
-    /// [`StartError::Bind`].
     pub fn in_place_of(
         serving: &Serving,
         number: usize,
         settings: &'a ListenerSettings,
         source: &'a Source,
         shards: usize,
-    ) -> Result<Self, StartError> {
-        let failed = |error| cannot_bind(number, settings, error);
+    ) -> Self {
         let responders = responders(settings, source);
         let count = socket_count(responders, source, shards);
         let kept = match count {
@@ -151,27 +147,20 @@ impl<'a> Wanted<'a> {
             })
             .collect();
         let told = told(settings, source, serving.told.address);
-        if settings.receive_buffer != serving.settings.receive_buffer {
-            for (socket, _) in &sockets {
-                set_receive_buffer(socket, settings.receive_buffer).map_err(failed)?;
-                let granted = granted_receive_buffer(socket).map_err(failed)?;
-                note_receive_buffer(number, settings, &told, granted);
-            }
-        }
         if let Some((first, _)) = sockets.first() {
             let options = bind_options(settings, count);
             let missing = count.saturating_sub(sockets.len());
             let more = joined_if_permitted(first, &options, missing);
             sockets.extend(more.into_iter().map(|socket| counted(socket, responders)));
         }
-        Ok(Self {
+        Self {
             number,
             settings,
             source,
             responders,
             told,
             sockets,
-        })
+        }
     }
 
     /// What is to be opened on each of its sockets, each on another shard.
@@ -314,6 +303,27 @@ fn cannot_bind(listener: usize, settings: &ListenerSettings, error: io::Error) -
         protocol: settings.protocol.name(),
         address: settings.address,
         error,
+    }
+}
+
+/// Gives sockets that are in use the receive buffer that `settings` ask for.
+pub(super) fn change_receive_buffer<'a>(
+    number: usize,
+    settings: &ListenerSettings,
+    told: &BoundListener,
+    sockets: impl Iterator<Item = &'a Socket>,
+) {
+    for socket in sockets {
+        let set = set_receive_buffer(socket, settings.receive_buffer);
+        match set.and_then(|()| granted_receive_buffer(socket)) {
+            Ok(granted) => note_receive_buffer(number, settings, told, granted),
+            Err(error) => warn!(
+                protocol = %told.protocol,
+                address = %told.address,
+                %error,
+                "listeners[{number}].receive_buffer: it stays as it was"
+            ),
+        }
     }
 }
 

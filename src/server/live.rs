@@ -12,7 +12,7 @@
 
 use super::available::{Available, NextSources};
 use super::gates::Gates;
-use super::listening::{Channel, Common, Opened, Serving, Wanted};
+use super::listening::{Channel, Common, Opened, Serving, Wanted, change_receive_buffer};
 use super::pulse::Pulse;
 use super::reloaded::{Reloaded, Renamed};
 use super::running::{BoundAddresses, Handle, Shown, State};
@@ -125,8 +125,17 @@ impl Live {
 
         // What is bound and opened, and nothing of what serves is touched.
         let matched = matched(&self.listeners, &settings.listeners);
-        let mut wanted = Vec::new();
-        for (number, (listener, &was)) in settings.listeners.iter().zip(&matched).enumerate() {
+        let mut wanted: Vec<_> = settings.listeners.iter().map(|_| None).collect();
+        // New ones first, which may fail: a socket beside those of a listener that
+        // serves gets datagrams at once, and takes them with it when it is closed.
+        let mut all: Vec<_> = settings
+            .listeners
+            .iter()
+            .zip(&matched)
+            .enumerate()
+            .collect();
+        all.sort_by_key(|(_, (_, was))| was.is_some());
+        for (number, (listener, &was)) in all {
             let source = available.get(number, &listener.source)?;
             let is_untouched = |serving: &Serving| {
                 is_same_in_common
@@ -134,7 +143,7 @@ impl Live {
                     && !fresh.contains(&listener.source)
             };
             let serving = was.map(|index| &self.listeners[index]);
-            wanted.push(match serving {
+            wanted[number] = match serving {
                 Some(serving) if is_untouched(serving) => None,
                 Some(serving) => Some(Wanted::in_place_of(
                     serving,
@@ -142,7 +151,7 @@ impl Live {
                     listener,
                     source,
                     self.around.shards,
-                )?),
+                )),
                 None => {
                     if self.settings.is_some() {
                         let address = listener.address;
@@ -162,7 +171,7 @@ impl Live {
                         &mut self.around.inherited,
                     )?)
                 }
-            });
+            };
         }
         std::mem::take(&mut self.around.inherited).close_the_rest();
         if let Some(before) = self.around.before_serving.take() {
@@ -278,28 +287,29 @@ impl Live {
         let opened = next.iter().filter_map(|next| next.opened.as_ref());
         let told: Vec<_> = opened.map(|(told, _)| told.clone()).collect();
         let mut exchanges = Vec::new();
-        for Next {
-            was,
-            settings,
-            opened,
-        } in next
-        {
+        for (number, next) in next.into_iter().enumerate() {
+            let Next {
+                was,
+                settings,
+                opened,
+            } = next;
             let serving = was.and_then(|index| old[index].take());
             match (&serving, &opened) {
                 (None, Some((told, _))) => reloaded.added.push(told.clone()),
                 (Some(_), Some((told, _))) => reloaded.changed.push(told.clone()),
                 _ => reloaded.untouched += 1,
             }
-            exchanges.push(exchange(serving, settings, opened));
+            exchanges.push(exchange(number, serving, settings, opened));
         }
         self.listeners = join_all(exchanges).await.into_iter().flatten().collect();
-        self.show();
         told.iter().for_each(super::BoundListener::announce);
         let gone: Vec<Serving> = old.into_iter().flatten().collect();
         reloaded.removed = gone.iter().map(|serving| serving.told.clone()).collect();
         let channels = gone.iter().flat_map(|serving| &serving.channels);
         channels.for_each(turn_away_from);
         self.past += end_all(gone, End::Drain).await.0;
+        // Not before: what is gone is counted either there or here, and no counter
+        // ever falls.
         self.show();
     }
 
@@ -439,6 +449,7 @@ async fn open_all(
 /// Ends the listener that serves, if one does, and starts what was opened in its
 /// place; leaves it alone where nothing was.
 async fn exchange(
+    number: usize,
     serving: Option<Serving>,
     settings: ListenerSettings,
     opened: Option<(super::BoundListener, Vec<Opened>)>,
@@ -451,6 +462,10 @@ async fn exchange(
     };
     let mut past = Totals::default();
     if let Some(serving) = serving {
+        if settings.receive_buffer != serving.settings.receive_buffer {
+            let sockets = opened.iter().map(|it| &*it.socket);
+            change_receive_buffer(number, &settings, &told, sockets);
+        }
         past += serving.past;
         let kept = opened.len();
         let ends = serving.channels.into_iter().enumerate();
