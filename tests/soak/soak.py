@@ -96,7 +96,7 @@ def soak(given, server, settings, ports, log) -> int:
     rate = given.rate
     if rate is None:
         ramp = bench(given.program, address, "--ramp")
-        rate = int(ramp["highest_rate"] / 2)
+        rate = int(ramp["ramp"]["highest_rate"] / 2)
     seconds = int(given.minutes * 60)
     load = subprocess.Popen(
         [given.program, "bench", address, "--json", "--addresses", "250", "--rate", str(rate),
