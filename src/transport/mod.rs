@@ -23,6 +23,7 @@ pub mod memory;
 pub mod pool;
 pub mod udp;
 
+pub use kernel::bpf;
 pub use kernel::{Batch, Room, SendReport, Volley, WaitingReply};
 pub use pool::{BatchPool, PooledBatch};
 

@@ -8,6 +8,7 @@
 //! | `Watch` | tokio's registration asks for a promise about the descriptor |
 //! | `set_option`, `dropped_by_kernel` | socket options that socket2 does not know |
 //! | `adjtimex` | the kernel's clock state |
+//! | [`bpf`] | programs for the network driver, and the memory they share with this process |
 //! | `process_cpu_time` | the clock of another process has no safe name |
 
 #![expect(
@@ -16,6 +17,7 @@
 )]
 
 mod batch;
+pub mod bpf;
 mod control;
 mod name;
 mod shared;
