@@ -12,6 +12,7 @@
 //! | [`host`] | [`HostInstant`], [`HostClock`], [`KernelClock`]: what this machine's clocks show |
 //! | [`quality`] | [`Quality`], [`LeapIndicator`], [`ReferenceId`]: how good a reading is |
 //! | [`source`] | [`TimeSource`], [`Reading`], [`Source`]: where time comes from |
+//! | [`forecast`] | [`Forecast`], [`Stretch`]: what a source will say |
 //! | [`protocol`] | [`Protocol`], [`Exchange`], [`Outcome`], [`DropReason`]: bytes in, bytes out |
 //! | [`settings`] | [`Kind`](settings::Kind), [`Key`](settings::Key): how a kind of source declares its settings |
 //! | [`keys`] | the settings that several kinds share |
@@ -38,6 +39,7 @@
 //! ```
 
 pub mod conformance;
+pub mod forecast;
 pub mod host;
 pub mod keys;
 pub mod protocol;
@@ -47,6 +49,7 @@ pub mod source;
 pub mod time;
 pub mod wire;
 
+pub use forecast::{Forecast, Stretch};
 pub use host::{Host, HostClock, HostInstant, KernelClock, KernelState, LeapSchedule};
 pub use protocol::{Datagram, DropReason, Exchange, Kiss, Outcome, Protocol};
 pub use quality::{LeapIndicator, Quality, ReferenceId};

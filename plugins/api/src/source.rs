@@ -1,5 +1,6 @@
 //! Where time comes from.
 
+use crate::forecast::Forecast;
 use crate::host::{HostClock, HostInstant};
 use crate::quality::Quality;
 use crate::time::Timestamp;
@@ -19,6 +20,15 @@ pub trait TimeSource: Send + Sync {
     /// reply. A clock that merely is not synchronised says so in its
     /// [`Quality`] and lets the protocol decide.
     fn read(&self, at: HostInstant) -> Result<Reading, Unavailable>;
+
+    /// How this clock goes on from the moment `at`, as long as the host's clock
+    /// is not stepped: `None`, the default, where that is not known or cannot be
+    /// said so, and for a source that has no time to give. What it says of a
+    /// moment is what [`read`](Self::read) says of it then.
+    fn forecast(&self, at: HostInstant) -> Option<Forecast> {
+        let _ = at;
+        None
+    }
 }
 
 /// What a source says of one moment.

@@ -31,8 +31,8 @@ use std::sync::Arc;
 use timeball_api::keys;
 use timeball_api::settings::{Accepts, Built, Default, Key, Kind, Problem, Values};
 use timeball_api::{
-    Delta, Host, HostInstant, LeapIndicator, Monotonic, Quality, Reading, ReferenceId, Source,
-    TimeSource, Timestamp, Unavailable,
+    Delta, Forecast, Host, HostInstant, LeapIndicator, Monotonic, Quality, Reading, ReferenceId,
+    Source, Stretch, TimeSource, Timestamp, Unavailable,
 };
 
 /// The declaration of this kind of source: its settings and its builder.
@@ -168,6 +168,20 @@ impl TimeSource for MonotonicOffset {
                 ..self.quality
             },
         })
+    }
+
+    fn forecast(&self, _: HostInstant) -> Option<Forecast> {
+        let reading = Reading {
+            time: self.utc_at_anchor,
+            quality: self.quality,
+        };
+        let now = Stretch {
+            from: self.anchor,
+            reading,
+            drift_ppt: self.drift_ppt,
+            dispersion_grows_in: None,
+        };
+        Some(Forecast { now, next: None })
     }
 }
 

@@ -226,3 +226,33 @@ fn every_setting_reaches_the_reading() {
         Some(START - Delta::from_seconds(3))
     );
 }
+
+#[test]
+fn its_forecast_is_what_it_will_say_to_the_nanosecond() {
+    let spans = [
+        -1,
+        0,
+        1,
+        999,
+        1_999,
+        2_000,
+        1_000_000,
+        999_999_999,
+        3_600_000_000_001,
+        86_400_000_000_000,
+    ];
+    for drift_ppt in [0, 1, -1, 12_345, FASTEST_PPT, -FASTEST_PPT] {
+        let source = drifting(drift_ppt);
+        for made in spans.map(Delta::from_nanos) {
+            let made = anchor().later_by(made);
+            let forecast = source.forecast(made).expect("it runs straight");
+            for later in spans.map(Delta::from_nanos) {
+                let later = HostInstant {
+                    monotonic: made.monotonic + later,
+                    ..made
+                };
+                assert_eq!(forecast.read(later.monotonic), read(&source, later));
+            }
+        }
+    }
+}

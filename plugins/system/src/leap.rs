@@ -88,6 +88,27 @@ impl Leap {
         }
     }
 
+    /// The next moment after `now` at which the indicator changes, or the clock
+    /// jumps.
+    pub(crate) fn next_change(self, now: Monotonic) -> Option<Monotonic> {
+        let changes = match self {
+            Self::None => [None; 3],
+            // A warning of exactly 24 hours is one already.
+            Self::Insert { at } => [Some(at - DAY), Some(at), Some(at + SECOND)],
+            Self::Delete { at } => [Some(at - DAY), Some(at), None],
+        };
+        changes.into_iter().flatten().find(|&change| change > now)
+    }
+
+    /// By how much the host's clock jumps between the moments `now` and `later`.
+    pub(crate) fn jump_between(self, now: Monotonic, later: Monotonic) -> Delta {
+        match self {
+            Self::Insert { at } if now < at && at <= later => -SECOND,
+            Self::Delete { at } if now < at && at <= later => SECOND,
+            _ => Delta::ZERO,
+        }
+    }
+
     /// Whether there was a leap second and it has passed by the moment `now`.
     fn is_over(self, now: Monotonic) -> bool {
         match self {

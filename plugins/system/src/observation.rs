@@ -6,7 +6,7 @@ use timeball_api::{Delta, HostInstant, KernelState, Monotonic, Timestamp};
 
 /// By how much an error bound grows: 1 ns in 2000, the 500 ppm by which the
 /// kernel lets its own grow every second.
-const NANOS_PER_NANO_OF_ERROR: u64 = 2_000;
+pub(crate) const NANOS_PER_NANO_OF_ERROR: u64 = 2_000;
 
 /// The kernel's clock state, as it was at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,11 +2,13 @@
 //! the kernel.
 
 use crate::latch::Latch;
-use crate::observation::Observation;
+use crate::observation::{NANOS_PER_NANO_OF_ERROR, Observation};
 use crate::watch::KernelWatch;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use timeball_api::{
-    Delta, Host, HostInstant, LeapIndicator, Quality, Reading, ReferenceId, TimeSource, Unavailable,
+    Delta, Forecast, Host, HostInstant, LeapIndicator, Monotonic, Quality, Reading, ReferenceId,
+    Stretch, TimeSource, Unavailable,
 };
 
 /// What the source says of itself, beside what the kernel knows.
@@ -69,9 +71,9 @@ impl SystemSource {
     }
 }
 
-impl TimeSource for SystemSource {
-    fn read(&self, at: HostInstant) -> Result<Reading, Unavailable> {
-        let seen = Observation::from_words(self.seen.read());
+impl SystemSource {
+    /// The reading of the moment `at`, by what was `seen` of the kernel.
+    fn reading(&self, seen: &Observation, at: HostInstant) -> Reading {
         let settings = &self.settings;
         let is_refused = settings.require_synchronised && !seen.is_synchronised;
         let quality = Quality {
@@ -97,9 +99,62 @@ impl TimeSource for SystemSource {
                 settings.root_dispersion
             },
         };
-        Ok(Reading {
+        Reading {
             time: at.realtime,
             quality,
+        }
+    }
+
+    /// How it goes on from the moment `at`, by what was `seen` of the kernel.
+    fn stretch(&self, seen: &Observation, at: HostInstant) -> Stretch {
+        let mut reading = self.reading(seen, at);
+        // A step back, or a leap second, may lie between the look and now: each
+        // reading cuts it off by itself.
+        reading.quality.reference_timestamp = seen.checked;
+        if !seen.is_synchronised {
+            return Stretch {
+                from: at.monotonic,
+                reading,
+                drift_ppt: 0,
+                dispersion_grows_in: None,
+            };
+        }
+        // What grows is rounded up as it is counted: from the look at the kernel.
+        reading.time = at.realtime + (seen.made - at.monotonic);
+        reading.quality.root_dispersion = seen.maximum_error;
+        let nanos = u32::try_from(NANOS_PER_NANO_OF_ERROR).ok();
+        Stretch {
+            from: seen.made,
+            reading,
+            drift_ppt: 0,
+            dispersion_grows_in: nanos.and_then(NonZeroU32::new),
+        }
+    }
+}
+
+impl TimeSource for SystemSource {
+    fn read(&self, at: HostInstant) -> Result<Reading, Unavailable> {
+        let seen = Observation::from_words(self.seen.read());
+        Ok(self.reading(&seen, at))
+    }
+
+    /// Straight on with the host's clock, up to the next change that a leap
+    /// second makes; the kernel steps its clock there by itself.
+    fn forecast(&self, at: HostInstant) -> Option<Forecast> {
+        let seen = Observation::from_words(self.seen.read());
+        let next = |change: Monotonic| {
+            let realtime = at.realtime + (change - at.monotonic);
+            let jump = seen.leap.jump_between(at.monotonic, change);
+            let then = HostInstant {
+                realtime: realtime + jump,
+                monotonic: change,
+                ..at
+            };
+            (change, self.stretch(&seen, then))
+        };
+        Some(Forecast {
+            now: self.stretch(&seen, at),
+            next: seen.leap.next_change(at.monotonic).map(next),
         })
     }
 }

@@ -211,3 +211,94 @@ fn a_forced_leap_indicator_stands_whatever_the_kernel_says() {
         assert_eq!(indicator(&source, inserting(span).0), DeleteSecond);
     }
 }
+
+/// Checks that what was forecast at `made` is what is read at `later`, where not
+/// more than one change lies between.
+#[track_caller]
+fn assert_foreseen(source: &SystemSource, made: HostInstant, later: HostInstant) {
+    let forecast = source
+        .forecast(made)
+        .expect("the host's clock runs straight");
+    let next = forecast.next.map(|(next, _)| next);
+    let second = next.and_then(|next| {
+        let then = HostInstant {
+            monotonic: next,
+            ..made
+        };
+        source.forecast(then)?.next
+    });
+    if second.is_none_or(|(second, _)| later.monotonic < second) {
+        let foreseen = forecast.read(later.monotonic);
+        assert_eq!(Ok(foreseen), source.read(later), "{made:?} {later:?}");
+    }
+}
+
+/// Moments around a leap second, and around the day before it.
+fn spans() -> Vec<Delta> {
+    let seconds = [-86_401, -86_400, -86_399, -60, -2, -1, 0, 1, 2, 60];
+    let nanos = [
+        -1_000_000_000,
+        -333_333_333,
+        -1,
+        0,
+        1,
+        1_999,
+        2_000,
+        2_001,
+        999_999_999,
+    ];
+    let spans = seconds
+        .map(|seconds| nanos.map(|nanos| Delta::from_seconds(seconds) + Delta::from_nanos(nanos)));
+    let mut spans = spans.concat();
+    spans.sort();
+    spans
+}
+
+#[test]
+fn a_forecast_says_what_the_readings_will_say_across_a_leap_second_too() {
+    for happens in [inserting, deleting] {
+        let settings = [
+            Settings::default(),
+            Settings {
+                require_synchronised: true,
+                leap_indicator: Some(NoWarning),
+                ..Settings::default()
+            },
+        ];
+        for settings in settings {
+            for synchronised in [true, false] {
+                let (_, leap) = happens(Delta::from_seconds(-43_200));
+                let machine = Machine::new(KernelState {
+                    synchronised,
+                    ..saying(leap)
+                });
+                let (source, _watch) = SystemSource::on(&machine.host(), settings);
+                let spans = spans();
+                let mut pairs = 0;
+                for (index, &made) in spans.iter().enumerate() {
+                    for &later in &spans[index..] {
+                        assert_foreseen(&source, happens(made).0, happens(later).0);
+                        pairs += 1;
+                    }
+                }
+                assert!(pairs > 4_000, "{pairs}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_forecast_names_the_moments_at_which_something_changes() {
+    let (_machine, source, _watch) = at_noon(LeapSchedule::InsertToday);
+    let change = |span| {
+        let (now, _) = inserting(span);
+        let (next, _) = source.forecast(now)?.next?;
+        Some(next - now.monotonic)
+    };
+    assert_eq!(change(-SECOND), Some(SECOND));
+    assert_eq!(change(-NANOSECOND), Some(NANOSECOND));
+    assert_eq!(change(Delta::ZERO), Some(SECOND));
+    assert_eq!(change(SECOND), None);
+    let (_machine, source, _watch) = at_noon(LeapSchedule::None);
+    assert_eq!(source.forecast(noon()).and_then(|it| it.next), None);
+}
