@@ -5,21 +5,22 @@ use crate::api::Monotonic;
 use siphasher::sip::SipHasher13;
 use std::hash::Hasher;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Buckets that share a cache line, among which a client's is looked for.
-const WAYS: usize = 8;
+pub(crate) const WAYS: usize = 8;
 /// Bits of a bucket that say when; those above say whose.
-const TIME_BITS: u32 = 40;
+pub(crate) const TIME_BITS: u32 = 40;
 const TIME_MASK: u64 = (1 << TIME_BITS) - 1;
 /// A tick is 2^8 ns: 40 bits of them are more than three days.
-const TICK_SHIFT: u32 = 8;
+pub(crate) const TICK_SHIFT: u32 = 8;
 const TICKS_PER_SECOND: f64 = 1e9 / 256.0;
 /// How far a bucket may be ahead of the present, in ticks: 19 hours.
 const FURTHEST: u64 = 1 << (TIME_BITS - 2);
 /// How often a bucket is tried that other threads change meanwhile. A client
 /// that keeps so many threads busy at once is answered once more.
-const TRIES: usize = 16;
+pub(crate) const TRIES: usize = 16;
 
 /// How often a client may ask, and who one client is.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -77,7 +78,7 @@ impl Default for Rate {
 /// a key of its own in each process, so that nobody can aim.
 pub struct Limiter {
     rate: Rate,
-    sets: Box<[Set]>,
+    table: Table,
     key: (u64, u64),
     /// What a request costs, in ticks.
     cost: u64,
@@ -85,6 +86,54 @@ pub struct Limiter {
     depth: u64,
     ipv4_mask: u32,
     ipv6_mask: u128,
+}
+
+/// Memory that a table may lie in which somebody else reads and writes too: the
+/// network driver, by the same rules.
+pub trait SharedWords: Send + Sync {
+    /// The words, the same ones each time; eight of them share a cache line, from
+    /// the first on.
+    fn words(&self) -> &[AtomicU64];
+}
+
+/// Where the buckets are.
+enum Table {
+    Own(Box<[Set]>),
+    Shared(Arc<dyn SharedWords>),
+}
+
+impl Table {
+    /// How many sets there are.
+    fn len(&self) -> usize {
+        match self {
+            Self::Own(sets) => sets.len(),
+            Self::Shared(memory) => memory.words().len() / WAYS,
+        }
+    }
+
+    fn set(&self, index: usize) -> &[AtomicU64; WAYS] {
+        match self {
+            Self::Own(sets) => &sets[index].0,
+            Self::Shared(memory) => &memory.words().as_chunks().0[index],
+        }
+    }
+}
+
+/// What somebody needs to know who decides as a [`Limiter`] does, on its table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LimiterNumbers {
+    /// How many sets of eight buckets there are.
+    pub sets: usize,
+    /// The key of the hash, SipHash-1-3.
+    pub key: (u64, u64),
+    /// What a request costs, in ticks of 2^8 ns.
+    pub cost: u64,
+    /// How many ticks a bucket holds.
+    pub depth: u64,
+    /// Bits of an IPv4 address that make a client.
+    pub ipv4_mask: u32,
+    /// Bits of an IPv6 address that make a client.
+    pub ipv6_mask: u128,
 }
 
 /// The buckets of one cache line.
@@ -97,13 +146,24 @@ impl Limiter {
     /// `key` is of the hash.
     #[must_use]
     pub fn new(rate: Rate, entries: usize, key: (u64, u64)) -> Self {
+        let sets = (0..entries.div_ceil(WAYS).max(1)).map(|_| Set::default());
+        Self::with_table(rate, Table::Own(sets.collect()), key)
+    }
+
+    /// The same on memory that somebody else uses too: eight words at least, of
+    /// which whole sets of eight are used. What is in there is not changed.
+    #[must_use]
+    pub fn on(rate: Rate, memory: Arc<dyn SharedWords>, key: (u64, u64)) -> Self {
+        assert!(memory.words().len() >= WAYS, "a table has a set at least");
+        Self::with_table(rate, Table::Shared(memory), key)
+    }
+
+    fn with_table(rate: Rate, table: Table, key: (u64, u64)) -> Self {
         let cost = (TICKS_PER_SECOND / rate.per_second).round() as u64;
         let cost = cost.clamp(1, FURTHEST);
         Self {
             rate,
-            sets: (0..entries.div_ceil(WAYS).max(1))
-                .map(|_| Set::default())
-                .collect(),
+            table,
             key,
             cost,
             depth: cost
@@ -121,17 +181,39 @@ impl Limiter {
     /// Octets that the table takes.
     #[must_use]
     pub fn octets(&self) -> usize {
-        size_of_val(&*self.sets)
+        self.table.len() * size_of::<Set>()
+    }
+
+    /// What it takes to decide as this does, on its table.
+    #[must_use]
+    pub fn numbers(&self) -> LimiterNumbers {
+        LimiterNumbers {
+            sets: self.table.len(),
+            key: self.key,
+            cost: self.cost,
+            depth: self.depth,
+            ipv4_mask: self.ipv4_mask,
+            ipv6_mask: self.ipv6_mask,
+        }
+    }
+
+    /// Whether its table lies in this memory.
+    #[must_use]
+    pub fn is_on(&self, memory: &[AtomicU64]) -> bool {
+        match &self.table {
+            Table::Own(_) => false,
+            Table::Shared(own) => std::ptr::eq(own.words(), memory),
+        }
     }
 
     /// What the table is like at the moment `now`. Looks at all of it.
     #[must_use]
     pub fn state(&self, now: Monotonic) -> LimiterState {
         let now = ticks(now);
-        let buckets = self.sets.iter().flat_map(|Set(buckets)| buckets);
+        let buckets = (0..self.table.len()).flat_map(|index| self.table.set(index));
         let is_in_use = |bucket: &&AtomicU64| self.ahead(bucket.load(Ordering::Relaxed), now) > 0;
         LimiterState {
-            clients: self.sets.len() * WAYS,
+            clients: self.table.len() * WAYS,
             octets: self.octets(),
             in_use: buckets.filter(is_in_use).count(),
             rate: self.rate,
@@ -145,8 +227,8 @@ impl Limiter {
         let now = ticks(now);
         // The set by the upper half, whose it is by the lower: never zero, which
         // is nobody's.
-        let index = ((hash >> 32) * self.sets.len() as u64) >> 32;
-        let Set(buckets) = &self.sets[index as usize];
+        let index = ((hash >> 32) * self.table.len() as u64) >> 32;
+        let buckets = self.table.set(index as usize);
         let tag = (hash | 1) << TIME_BITS;
         for _ in 0..TRIES {
             let (bucket, seen, ahead) = self.find(buckets, tag, now);

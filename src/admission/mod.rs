@@ -32,7 +32,7 @@ use std::sync::Arc;
 
 /// Ports at which a service answers to nearly any datagram: 0 (not a port at
 /// all), echo, daytime, quote of the day, chargen, time.
-const REFLECTORS: [u16; 6] = [0, 7, 13, 17, 19, 37];
+pub(crate) const REFLECTORS: [u16; 6] = [0, 7, 13, 17, 19, 37];
 /// NTP, which asks from its own port and so is let through to NTP itself.
 const NTP_PORT: u16 = 123;
 
@@ -52,6 +52,13 @@ pub enum Verdict {
 pub struct Share(u64);
 
 impl Share {
+    /// It happens where a number drawn from all of 32 bits is less than this: 0
+    /// to 2^32.
+    #[must_use]
+    pub const fn threshold(self) -> u64 {
+        self.0
+    }
+
     /// So many millionths of it, 0 to 1,000,000.
     #[must_use]
     pub const fn of_millionths(millionths: u32) -> Self {
@@ -142,6 +149,13 @@ impl Admission {
             gate: Some(gate),
             ..self
         }
+    }
+
+    /// What lets in whom, if anything does but the ports, for a protocol whose
+    /// replies are never requests; `None` for any other.
+    #[must_use]
+    pub fn gate_of_checked_requests(&self) -> Option<Option<&Gate>> {
+        self.amplifies.is_none().then_some(self.gate.as_ref())
     }
 
     /// Whether anybody is answered that asks from this port.

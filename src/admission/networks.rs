@@ -76,6 +76,19 @@ impl Networks {
         }
     }
 
+    /// From which IPv4 addresses on the answer changes, in order; the first is the
+    /// least address there is, and `.0` is the answer from there on.
+    #[must_use]
+    pub fn ipv4_changes(&self) -> (bool, Vec<u32>) {
+        self.v4.changes()
+    }
+
+    /// The same for IPv6 addresses.
+    #[must_use]
+    pub fn ipv6_changes(&self) -> (bool, Vec<u128>) {
+        self.v6.changes()
+    }
+
     fn serves_v4(&self, address: Ipv4Addr) -> bool {
         self.v4.serves(u32::from(address))
     }
@@ -146,6 +159,11 @@ impl<T: Number> Ranges<T> {
         if self.0.last().is_none_or(|(_, last)| *last != is_served) {
             self.0.push((from, is_served));
         }
+    }
+
+    fn changes(&self) -> (bool, Vec<T>) {
+        let (_, first) = self.0[0];
+        (first, self.0.iter().map(|(from, _)| *from).collect())
     }
 
     fn serves(&self, address: T) -> bool {
@@ -287,6 +305,19 @@ mod tests {
                         .unwrap_or(-1)
                 };
                 prop_assert_eq!(networks.serves(address), longest(&allow) > longest(&deny));
+                let (first, index) = match address {
+                    IpAddr::V4(address) => {
+                        let (first, changes) = networks.ipv4_changes();
+                        let address = u32::from(address);
+                        (first, changes.partition_point(|&from| from <= address))
+                    }
+                    IpAddr::V6(address) => {
+                        let (first, changes) = networks.ipv6_changes();
+                        let address = u128::from(address);
+                        (first, changes.partition_point(|&from| from <= address))
+                    }
+                };
+                prop_assert_eq!(first ^ (index % 2 == 0), networks.serves(address));
             }
         }
     }
