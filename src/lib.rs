@@ -11,6 +11,7 @@
 //! | [`admission`] | decides who gets an answer at all |
 //! | [`sources`] | the table of the kinds of time source; each is a crate in `plugins/` |
 //! | [`protocol`] | bytes in, bytes out: text, daytime, time, NTP |
+//! | [`xdp`] | answers plain NTP requests in the network driver, before a socket sees them |
 //! | [`metrics`] | counts what came of each datagram |
 //!
 //! and around it:
@@ -62,6 +63,7 @@ mod svg;
 pub mod transcript;
 pub mod transport;
 pub mod web;
+pub mod xdp;
 
 pub use server::{RunningServer, Server, StartError};
 pub use settings::Settings;

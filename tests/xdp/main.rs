@@ -2,4 +2,6 @@
 //! run there for a test, and attached to nothing but interfaces that a test has
 //! made in a namespace of its own.
 
+mod differential;
+mod frames;
 mod instructions;
