@@ -90,7 +90,7 @@ fn state_words(stretch: &Stretch, ntp: &Ntp, from: Monotonic) -> [u64; clock::ST
     words[state::DELAY_AND_ID] =
         u64::from(u32::from_le_bytes(delay)) | (u64::from(u32::from_le_bytes(id)) << 32);
     words[state::REFERENCE] = said.reference_timestamp.to_bits();
-    words[state::FROM] = nanos(from);
+    words[state::FROM] = from.as_nanos().cast_unsigned();
     let (seconds, subsecond) = reading.time.to_unix_parts();
     // A second goes to the nanoseconds.
     let seconds = seconds.wrapping_add(UNIX_EPOCH_IN_NTP_SECONDS - 1);
@@ -101,7 +101,7 @@ fn state_words(stretch: &Stretch, ntp: &Ntp, from: Monotonic) -> [u64; clock::ST
     words[state::RANDOM] = all.to_bits();
     let dispersion = stretch.reading.quality.root_dispersion.as_nanos();
     words[state::DISPERSION] = u64::try_from(dispersion).unwrap_or(0);
-    words[state::GROWS_FROM] = nanos(stretch.from);
+    words[state::GROWS_FROM] = stretch.from.as_nanos().cast_unsigned();
     words[state::GROWS_IN] = stretch
         .dispersion_grows_in
         .map_or(0, |nanos| nanos.get().into());

@@ -13,14 +13,13 @@ use timeball::admission::limiter::{Limiter, Rate};
 use timeball::admission::networks::Networks;
 use timeball::admission::{Admission, Gate, Limits, OnDeny, OnRate, Share};
 use timeball::api::{
-    Datagram, Delta, DropReason, Forecast, HostClock, HostInstant, LeapIndicator, Monotonic,
-    NtpTimestamp, Outcome, Quality, Reading, ReferenceId, Source, Stretch, TimeSource, Timestamp,
-    Unavailable,
+    Datagram, Delta, DropReason, Forecast, HostClock, HostInstant, LeapIndicator, NtpTimestamp,
+    Outcome, Quality, Reading, ReferenceId, Source, Stretch, TimeSource, Timestamp, Unavailable,
 };
 use timeball::host::OsClock;
 use timeball::protocol::ntp::{Header, Ntp};
 use timeball::service::Service;
-use timeball::xdp::{Accelerator, Clients, Interface, Listener, NotAccelerated};
+use timeball::xdp::{Accelerator, Clients, Interface, Listener};
 
 pub const XDP_DROP: u32 = 1;
 pub const XDP_PASS: u32 = 2;
@@ -278,7 +277,7 @@ fn ask(chance: &mut Chance) -> Asked {
             octets[19] += 8;
             octets.splice(54..54, [17, 0, 0, 0, 0, 0, 0, 0]);
         }
-        30 => octets[12] = 0x86 ^ octets[12],
+        30 => octets[12] ^= 0x86,
         _ => is_frame_whole = true,
     }
     if !is_frame_whole {
