@@ -5,7 +5,7 @@ use super::super::layout::{LIMITS, at, counters, setup, setup::listener};
 use super::{Family, Writer, XDP_DROP, helper, stack};
 use crate::admission::limiter::{TICK_SHIFT, TIME_BITS, TRIES, WAYS};
 use timeball_ebpf::register::*;
-use timeball_ebpf::{Atomic, Condition, Register, Size, SwapBits};
+use timeball_ebpf::{Atomic, Condition, Label, Register, Size, SwapBits};
 
 /// What SipHash begins with: "somepseudorandomlygeneratedbytes".
 const BEGINNINGS: [u64; 4] = [
@@ -78,51 +78,56 @@ impl Writer {
 
     /// Takes a token: goes to `admitted` or `over`. R7 is then the depth of a
     /// bucket, or still the listener.
-    fn take(&mut self, admitted: timeball_ebpf::Label, over: timeball_ebpf::Label) {
-        let (found, decide, taken) = (self.it.label(), self.it.label(), self.it.label());
+    ///
+    /// # Why without branches
+    /// As for the lists: three in each of eight buckets, and that sixteen times,
+    /// are more ways than a verifier follows.
+    fn take(&mut self, admitted: Label, over: Label) {
+        let taken = self.it.label();
         self.it.load(Size::Double, R7, R8, at(setup::DEPTH));
         self.it.store(Size::Double, R10, stack::TRIES, TRIES as i32);
         let again = self.it.here();
         self.it.load(Size::Double, R0, R10, stack::SET);
         self.it.load(Size::Double, R1, R10, stack::TICKS);
-        // R2: the bucket that will be full soonest; R3: how far ahead that is.
-        self.it.set(R2, 0);
-        self.it.set(R3, -1);
+        // R2: the least rank and its bucket: 0 is the client's own, any other is
+        // by one more than it is ahead of the present.
+        self.it.load_constant(R2, 1 << 62);
         for way in 0..WAYS {
-            let (another, later) = (self.it.label(), self.it.label());
             self.it.load(Size::Double, R4, R0, at(way));
+            self.is_client(R3, R4);
+            self.it.subtract(R3, 1); // nothing if it is, all bits if not
+            self.how_far_ahead(R4, R5);
+            self.it.add(R4, 1);
+            self.it.shift_left(R4, 3);
+            self.it.and(R4, R3);
+            self.it.or(R4, way as i32);
+            // The lesser of R2 and R4.
             self.it.set(R5, R4);
-            self.it.shift_right(R5, TIME_BITS as i32);
-            self.it.jump_if(Condition::NotEqual, R5, R9, another);
-            self.it.set(R2, i32::from(at(way)));
-            self.it.jump(found);
-            self.it.bind(another);
-            self.how_far_ahead(R5);
-            self.it.jump_if(Condition::AtLeast, R5, R3, later);
-            self.it.set(R3, R5);
-            self.it.set(R2, i32::from(at(way)));
-            self.it.store(Size::Double, R10, stack::SEEN, R4);
-            self.it.bind(later);
+            self.it.subtract(R5, R2);
+            self.it.set(R4, R5);
+            self.it.shift_right_signed(R4, 63);
+            self.it.and(R4, R5);
+            self.it.add(R2, R4);
         }
-        self.it.set(R5, 0);
-        self.it.jump(decide);
-        self.it.bind(found);
-        self.it.store(Size::Double, R10, stack::SEEN, R4);
-        self.how_far_ahead(R5);
-        self.it.bind(decide);
-        self.it.load(Size::Double, R4, R8, at(setup::COST));
-        self.it.add(R5, R4);
-        self.it.jump_if(Condition::Above, R5, R7, over);
-        self.it.add(R5, R1);
-        self.it.shift_left(R5, TAG_BITS);
-        self.it.shift_right(R5, TAG_BITS);
-        self.it.set(R3, R9);
-        self.it.shift_left(R3, TIME_BITS as i32);
-        self.it.or(R5, R3);
-        self.it.and(R2, i32::from(at(WAYS - 1)));
+        self.it.and(R2, WAYS as i32 - 1);
+        self.it.shift_left(R2, 3);
         self.it.set(R3, R0);
         self.it.add(R3, R2);
-        self.it.load(Size::Double, R4, R10, stack::SEEN);
+        // What is there now counts; of another's bucket nothing does.
+        self.it.load(Size::Double, R4, R3, 0);
+        self.is_client(R5, R4);
+        self.it.negate(R5);
+        self.it.set(R0, R4);
+        self.how_far_ahead(R0, R2);
+        self.it.and(R0, R5);
+        self.it.load(Size::Double, R2, R8, at(setup::COST));
+        self.it.add(R0, R2);
+        self.it.jump_if(Condition::Above, R0, R7, over);
+        self.it.add(R0, R1);
+        self.cut_to_ticks(R0);
+        self.it.set(R5, R9);
+        self.it.shift_left(R5, TIME_BITS as i32);
+        self.it.or(R5, R0);
         self.it.set(R0, R4);
         self.it.atomic(Atomic::CompareExchange, R3, 0, R5);
         self.it.jump_if(Condition::Equal, R0, R4, taken);
@@ -136,25 +141,38 @@ impl Writer {
         self.it.jump(admitted);
     }
 
-    /// How far ahead of R1 the bucket R4 is full again, into `to`: zero where
-    /// that is further than R7.
-    fn how_far_ahead(&mut self, to: Register) {
-        let sane = self.it.label();
-        self.it.set(to, R4);
-        self.it.subtract(to, R1);
-        self.it.shift_left(to, TAG_BITS);
-        self.it.shift_right(to, TAG_BITS);
-        self.it.jump_if(Condition::AtMost, to, R7, sane);
-        self.it.set(to, 0);
-        self.it.bind(sane);
+    /// `to`: 1 if the bucket is of the client R9, else 0.
+    fn is_client(&mut self, to: Register, bucket: Register) {
+        self.it.set(to, bucket);
+        self.it.shift_right(to, TIME_BITS as i32);
+        self.it.exclusive_or(to, R9);
+        self.it.subtract(to, 1);
+        self.it.shift_right(to, 63);
+    }
+
+    /// A bucket becomes how far ahead of R1 it is full again: zero where that is
+    /// further than R7.
+    fn how_far_ahead(&mut self, bucket: Register, spare: Register) {
+        self.it.subtract(bucket, R1);
+        self.cut_to_ticks(bucket);
+        self.it.set(spare, R7);
+        self.it.subtract(spare, bucket);
+        self.it.shift_right(spare, 63);
+        self.it.subtract(spare, 1);
+        self.it.and(bucket, spare);
+    }
+
+    /// Takes away the bits above those that say when.
+    fn cut_to_ticks(&mut self, register: Register) {
+        self.it.shift_left(register, TAG_BITS);
+        self.it.shift_right(register, TAG_BITS);
     }
 
     /// R0: SipHash-1-3 of the bits of the source that make a client. The moment
     /// goes from R9 to the stack, in ticks.
     fn hash_client(&mut self, family: Family) {
         self.it.shift_right(R9, TICK_SHIFT as i32);
-        self.it.shift_left(R9, TAG_BITS);
-        self.it.shift_right(R9, TAG_BITS);
+        self.cut_to_ticks(R9);
         self.it.store(Size::Double, R10, stack::TICKS, R9);
         for (index, (to, beginning)) in [R0, R1, R2, R3].into_iter().zip(BEGINNINGS).enumerate() {
             self.it

@@ -48,8 +48,8 @@ impl Writer {
         self.it.load(Size::Word, R4, R6, Family::Ipv4.source());
         self.it.to_big_endian(SwapBits::Bits32, R4);
         self.it.add(R4, 1);
-        self.it.set(R1, 0);
         self.it.load(Size::Double, R5, R3, at(networks::IPV4_FEW));
+        self.begin_at_zero(3);
         self.it.jump_if(Condition::NotEqual, R5, 0, few);
         for step in (0..networks::IPV4_BITS).rev() {
             if step + 1 == networks::FEW_BITS {
@@ -77,8 +77,8 @@ impl Writer {
         self.it.to_big_endian(SwapBits::Bits64, R4);
         self.it.load(Size::Double, R0, R6, source + 8);
         self.it.to_big_endian(SwapBits::Bits64, R0);
-        self.it.set(R1, 0);
         self.it.load(Size::Double, R5, R3, at(networks::IPV6_FEW));
+        self.begin_at_zero(4);
         self.it.add(R3, (networks::IPV6 * WORD) as i32);
         self.it.jump_if(Condition::NotEqual, R5, 0, few);
         for step in (0..networks::IPV6_BITS).rev() {
@@ -114,6 +114,15 @@ impl Writer {
         self.it.subtract(R3, (networks::IPV6 * WORD) as i32);
         self.it.shift_right(R1, 4);
         self.answer_of_change(networks::IPV6_FIRST);
+    }
+
+    /// R1 becomes zero, of which the verifier knows only that it is an entry of
+    /// 2^`entry_log2` octets or none: R5 is 0 or 1, as it does not know. Without
+    /// CAP_PERFMON it wants the same of each way to an address.
+    fn begin_at_zero(&mut self, entry_log2: i32) {
+        self.it.set(R1, R5);
+        self.it.shift_right(R1, 63);
+        self.it.shift_left(R1, entry_log2);
     }
 
     /// R1, the number of a change, becomes what is the case from there on: each

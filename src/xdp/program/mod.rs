@@ -65,7 +65,6 @@ mod stack {
     pub const REFERENCE: i16 = -88;
     pub const SET_NUMBER: i16 = -96;
     pub const SET: i16 = -104;
-    pub const SEEN: i16 = -112;
     pub const TRIES: i16 = -120;
     pub const IS_KISS: i16 = -128;
     pub const FENCE: i16 = -136;
