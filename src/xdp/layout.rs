@@ -153,9 +153,9 @@ pub(super) mod networks {
     pub const IPV4: usize = 8;
     /// Where the changes of IPv6 begin, two words each, the high one first.
     pub const IPV6: usize = IPV4 + (1 << IPV4_BITS);
-    /// Words of a list; behind its last change there is room for one that the
+    /// Words of a list; behind its last change there is room for those that the
     /// verifier cannot rule out.
-    pub const WORDS: usize = IPV6 + (2 << IPV6_BITS) + 2;
+    pub const WORDS: usize = IPV6 + (2 << IPV6_BITS) + (2 << FEW_BITS);
     /// Higher than any IPv4 address, even by its sign: behind the last change.
     pub const IPV4_END: u64 = u64::MAX >> 1;
 }

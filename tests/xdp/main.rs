@@ -2,6 +2,7 @@
 //! run there for a test, and attached to nothing but interfaces that a test has
 //! made in a namespace of its own.
 
+mod attached;
 mod differential;
 mod frames;
 mod instructions;

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use timeball::admission::Admission;
 use timeball::api::{
-    Delta, Forecast, HostClock, HostInstant, LeapIndicator, Monotonic, NtpTimestamp, Quality,
-    Reading, Source, Stretch, Timestamp,
+    Delta, Forecast, HostClock, HostInstant, LeapIndicator, NtpTimestamp, Quality, Reading, Source,
+    Stretch, Timestamp,
 };
 use timeball::host::OsClock;
 use timeball::protocol::ntp::{Header, Ntp, WhenUnsynchronised};

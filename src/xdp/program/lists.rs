@@ -49,11 +49,12 @@ impl Writer {
         self.it.to_big_endian(SwapBits::Bits32, R4);
         self.it.add(R4, 1);
         self.it.load(Size::Double, R5, R3, at(networks::IPV4_FEW));
-        self.begin_at_zero(3);
+        self.it.set(R1, 0);
         self.it.jump_if(Condition::NotEqual, R5, 0, few);
         for step in (0..networks::IPV4_BITS).rev() {
             if step + 1 == networks::FEW_BITS {
                 self.it.bind(few);
+                self.forget_the_way(((1 << networks::IPV4_BITS) - 1) << 3);
             }
             // 1 where the change is not behind the address.
             self.it.set(R5, R3);
@@ -78,12 +79,13 @@ impl Writer {
         self.it.load(Size::Double, R0, R6, source + 8);
         self.it.to_big_endian(SwapBits::Bits64, R0);
         self.it.load(Size::Double, R5, R3, at(networks::IPV6_FEW));
-        self.begin_at_zero(4);
+        self.it.set(R1, 0);
         self.it.add(R3, (networks::IPV6 * WORD) as i32);
         self.it.jump_if(Condition::NotEqual, R5, 0, few);
         for step in (0..networks::IPV6_BITS).rev() {
             if step + 1 == networks::FEW_BITS {
                 self.it.bind(few);
+                self.forget_the_way(((1 << networks::IPV6_BITS) - 1) << 4);
             }
             let place = at(2 << step);
             self.it.set(R5, R3);
@@ -116,13 +118,13 @@ impl Writer {
         self.answer_of_change(networks::IPV6_FIRST);
     }
 
-    /// R1 becomes zero, of which the verifier knows only that it is an entry of
-    /// 2^`entry_log2` octets or none: R5 is 0 or 1, as it does not know. Without
-    /// CAP_PERFMON it wants the same of each way to an address.
-    fn begin_at_zero(&mut self, entry_log2: i32) {
-        self.it.set(R1, R5);
-        self.it.shift_right(R1, 63);
-        self.it.shift_left(R1, entry_log2);
+    /// R1 stays what it is, and the verifier knows no more of it than that it lies
+    /// within `mask`, on whichever way it came. Without CAP_PERFMON it wants the
+    /// same of each way to an address. R4 is any number that it does not know.
+    fn forget_the_way(&mut self, mask: usize) {
+        self.it.exclusive_or(R1, R4);
+        self.it.exclusive_or(R1, R4);
+        self.it.and(R1, mask as i32);
     }
 
     /// R1, the number of a change, becomes what is the case from there on: each
