@@ -2,10 +2,12 @@
 
 use super::layout::{LISTENERS, counters};
 use crate::transport::bpf::SharedMap;
+use serde::{Deserialize, Serialize};
+use std::ops::{AddAssign, Sub};
 use std::sync::atomic::Ordering;
 
 /// What came of the requests that the program did not pass on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Counts {
     /// The time was told.
     pub replies: u64,
@@ -15,6 +17,29 @@ pub struct Counts {
     pub denied: u64,
     /// Dropped: the sender asks too often.
     pub rate_limited: u64,
+}
+
+impl AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.replies += other.replies;
+        self.kisses += other.kisses;
+        self.denied += other.denied;
+        self.rate_limited += other.rate_limited;
+    }
+}
+
+impl Sub for Counts {
+    type Output = Self;
+
+    /// What was counted since `before`.
+    fn sub(self, before: Self) -> Self {
+        Self {
+            replies: self.replies.saturating_sub(before.replies),
+            kisses: self.kisses.saturating_sub(before.kisses),
+            denied: self.denied.saturating_sub(before.denied),
+            rate_limited: self.rate_limited.saturating_sub(before.rate_limited),
+        }
+    }
 }
 
 impl Counts {

@@ -201,20 +201,24 @@ impl Accelerator {
     /// passed to the sockets.
     ///
     /// A listener's place in the list is that of its [`counts`](Self::counts), so
-    /// keep it where it is. `random` gives random words.
+    /// keep it where it is, and leave the place of one that is gone empty. `random`
+    /// gives random words.
     pub fn serve(
         &mut self,
-        listeners: &[Listener<'_>],
+        listeners: &[Option<Listener<'_>>],
         now: HostInstant,
         random: impl FnMut() -> u64,
-    ) -> Vec<Result<(), NotAccelerated>> {
+    ) -> Vec<Option<Result<(), NotAccelerated>>> {
         for place in 0..LISTENERS {
             clock::silence(&self.maps.clocks, place);
         }
         let outcomes = setup::write(&self.maps, &self.interface, listeners, now, random);
         let served = listeners.iter().zip(&outcomes);
         self.fed = served
-            .map(|(it, outcome)| outcome.is_ok().then(|| (it.source.clone(), it.ntp)))
+            .map(|(listener, outcome)| match (listener, outcome) {
+                (Some(it), Some(Ok(()))) => Some((it.source.clone(), it.ntp)),
+                _ => None,
+            })
             .collect();
         self.feed(now);
         outcomes
@@ -236,6 +240,12 @@ impl Accelerator {
         for place in 0..LISTENERS {
             clock::silence(&self.maps.clocks, place);
         }
+    }
+
+    /// Takes it off its interface again: the sockets get everything.
+    pub fn detach(&mut self) {
+        self.pause();
+        self.link = None;
     }
 
     /// The interface that it is for.

@@ -44,6 +44,9 @@ pub enum NotAccelerated {
     /// Its address does not belong here.
     #[error("its address is not reached by this interface")]
     OtherInterface,
+    /// This host does not have its address now.
+    #[error("this host does not have its address")]
+    NotHere,
     /// Its time is made up, or may block.
     #[error("its source is for tests, or may block")]
     TestTime,
@@ -70,15 +73,18 @@ pub enum NotAccelerated {
 pub(super) fn write(
     maps: &Maps,
     interface: &Interface,
-    listeners: &[Listener<'_>],
+    listeners: &[Option<Listener<'_>>],
     now: HostInstant,
     random: impl FnMut() -> u64,
-) -> Vec<Result<(), NotAccelerated>> {
+) -> Vec<Option<Result<(), NotAccelerated>>> {
     let mut plan = Plan::default();
     let outcomes: Vec<_> = listeners
         .iter()
         .enumerate()
-        .map(|(place, listener)| plan.add(maps, interface, place, listener, now))
+        .map(|(place, listener)| {
+            let listener = listener.as_ref()?;
+            Some(plan.add(maps, interface, place, listener, now))
+        })
         .collect();
     let outcomes = plan.add_destinations(interface, listeners, outcomes);
     let table = place_destinations(&plan.destinations, random);
@@ -183,10 +189,13 @@ impl Plan {
     fn add_destinations(
         &mut self,
         interface: &Interface,
-        listeners: &[Listener<'_>],
-        mut outcomes: Vec<Result<(), NotAccelerated>>,
-    ) -> Vec<Result<(), NotAccelerated>> {
-        for (place, (listener, outcome)) in listeners.iter().zip(&mut outcomes).enumerate() {
+        listeners: &[Option<Listener<'_>>],
+        mut outcomes: Vec<Option<Result<(), NotAccelerated>>>,
+    ) -> Vec<Option<Result<(), NotAccelerated>>> {
+        for (place, each) in listeners.iter().zip(&mut outcomes).enumerate() {
+            let (Some(listener), Some(outcome)) = each else {
+                continue;
+            };
             let bound = listener.address;
             // One that stays on sockets keeps its address from the one bound to all.
             let is_in = outcome.is_ok();

@@ -391,15 +391,17 @@ fn run(seed: u64, count: usize, on_deny: OnDeny, leak: Share, kiss: Share) -> Se
     let mut alone = service(admission(own));
     let mut chance = Chance(seed);
     let mut accelerator = Accelerator::load(interface(), &clients).unwrap();
-    let listener = |address: &str| Listener {
-        address: address.parse().unwrap(),
-        ntp,
-        source: &source,
-        admission: &behind_admission,
+    let listener = |address: &str| {
+        Some(Listener {
+            address: address.parse().unwrap(),
+            ntp,
+            source: &source,
+            admission: &behind_admission,
+        })
     };
     let listeners = [listener(SERVER), listener(SERVER_V6)];
     let outcomes = accelerator.serve(&listeners, now, || chance.next());
-    assert_eq!(outcomes, [Ok(()), Ok(())]);
+    assert_eq!(outcomes, [Some(Ok(())), Some(Ok(()))]);
     let mut seen = Seen::default();
     for number in 0..count {
         let asked = ask(&mut chance);

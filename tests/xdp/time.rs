@@ -40,7 +40,7 @@ fn serve(
         source,
         admission: &admission,
     };
-    accelerator.serve(&[listener], now, || chance.next())[0]
+    accelerator.serve(&[Some(listener)], now, || chance.next())[0].expect("it is in the list")
 }
 
 fn request() -> Vec<u8> {
@@ -211,7 +211,7 @@ fn a_program_that_is_not_fed_falls_silent_and_answers_again_when_it_is() {
     accelerator.feed(OsClock.now().later_by(Delta::from_seconds(5)));
     assert_eq!(asked(&accelerator), None);
     told(&accelerator);
-    let nobody: [Listener<'_>; 0] = [];
+    let nobody: [Option<Listener<'_>>; 0] = [];
     assert!(accelerator.serve(&nobody, OsClock.now(), || 1).is_empty());
     accelerator.feed(OsClock.now());
     assert_eq!(asked(&accelerator), None);
