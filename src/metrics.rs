@@ -9,6 +9,7 @@ pub use latency::{Histogram, Latencies};
 use crate::api::{Delta, DropReason, Kiss, Outcome};
 use crate::transport::SendReport;
 use crate::transport::udp::DropMeter;
+use crate::xdp::Counts;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
@@ -197,9 +198,27 @@ pub struct Totals {
     pub receive_errors: u64,
     /// Datagrams that the kernel dropped since the receive buffer was full.
     pub kernel_drops: u64,
+    /// What of all this the program in the network driver did.
+    pub in_driver: Counts,
 }
 
 impl Totals {
+    /// Adds what the program in the network driver did, to all of these.
+    pub fn add_of_driver(&mut self, counts: Counts) {
+        let Counts {
+            replies,
+            kisses,
+            denied,
+            rate_limited,
+        } = counts;
+        self.received += replies + kisses + denied + rate_limited;
+        self.replied += replies + kisses;
+        self.kissed_rate += kisses;
+        self.dropped[DropReason::Denied.index()] += denied;
+        self.dropped[DropReason::RateLimited.index()] += rate_limited;
+        self.in_driver += counts;
+    }
+
     /// How many datagrams were dropped for `reason`, whatever its details.
     #[must_use]
     pub fn dropped_for(&self, reason: DropReason) -> u64 {
@@ -210,6 +229,7 @@ impl Totals {
 impl std::ops::AddAssign for Totals {
     fn add_assign(&mut self, other: Self) {
         self.received += other.received;
+        self.in_driver += other.in_driver;
         self.replied += other.replied;
         self.kissed_rate += other.kissed_rate;
         self.kissed_deny += other.kissed_deny;

@@ -1,6 +1,7 @@
 //! A server from its settings: what `timeball serve` runs, and what a test in
 //! Rust starts in its own process.
 
+mod accelerated;
 mod available;
 mod controlled;
 mod error;

@@ -312,6 +312,7 @@ fn settings(scenario: &Scenario) -> Settings {
         control: None,
         http: None,
         sandbox: SandboxSettings::default(),
+        xdp: None,
         listeners: scenario.endpoints.iter().map(listener).collect(),
         sources: BTreeMap::new(),
     }

@@ -2,7 +2,7 @@
 //! share.
 
 use crate::admission::ceiling::Ceiling;
-use crate::admission::limiter::{Limiter, Rate};
+use crate::admission::limiter::{Limiter, Rate, SharedWords};
 use crate::admission::networks::Networks;
 use crate::admission::{Gate, Limits, OnDeny, OnRate, Share};
 use crate::settings::{AdmissionSettings, ListenerAdmission};
@@ -18,11 +18,17 @@ pub(super) struct Gates {
 impl Gates {
     /// Allocates the table of clients, with a key of its own; or has that of the
     /// gates `before`, where the limits are the same.
-    pub(super) fn new(settings: &AdmissionSettings, before: Option<&Self>) -> Self {
+    ///
+    /// The table lies in `shared` if it fits there.
+    pub(super) fn new(
+        settings: &AdmissionSettings,
+        before: Option<&Self>,
+        shared: Option<Arc<dyn SharedWords>>,
+    ) -> Self {
         let limits = before
             .filter(|before| limits_of(&before.settings) == limits_of(settings))
             .map_or_else(
-                || Arc::new(limits(settings)),
+                || Arc::new(limits(settings, shared)),
                 |before| before.limits.clone(),
             );
         Self {
@@ -58,7 +64,7 @@ fn limits_of(settings: &AdmissionSettings) -> AdmissionSettings {
     }
 }
 
-fn limits(settings: &AdmissionSettings) -> Limits {
+fn limits(settings: &AdmissionSettings, shared: Option<Arc<dyn SharedWords>>) -> Limits {
     let limit = &settings.rate_limit;
     let rate = Rate {
         per_second: limit.rate as f64 / 1e6,
@@ -73,7 +79,10 @@ fn limits(settings: &AdmissionSettings) -> Limits {
         spares_loopback: !settings.limits_loopback,
     };
     Limits {
-        limiter: Limiter::new(rate, settings.clients, rand::random()),
+        limiter: match shared.filter(|shared| shared.words().len() == settings.clients) {
+            Some(shared) => Limiter::on(rate, shared, rand::random()),
+            None => Limiter::new(rate, settings.clients, rand::random()),
+        },
         on_rate,
         ceiling: Ceiling::new(settings.amplified_replies),
     }

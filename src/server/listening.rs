@@ -1,12 +1,14 @@
 //! One listener: what its settings ask for, its sockets, and what is started on
 //! them.
 
+use super::accelerated::Counted;
 use super::gates::Gates;
 use super::running::BoundListener;
 use super::{StartError, WrapTransport, admission};
 use crate::actors::supervisor::{
     ListenerPlan, OpenListener, OpenTransport, Planned, Responders, StartedListener,
 };
+use crate::admission::Admission;
 use crate::admission::ports::PortSet;
 use crate::api::{Delta, Source};
 use crate::metrics::{ShardCounters, Totals};
@@ -33,6 +35,8 @@ pub(super) struct Serving {
     pub channels: Vec<Channel>,
     /// What was counted on sockets that it has no more.
     pub past: Totals,
+    /// What the program in the network driver counts for it.
+    pub in_driver: Option<Counted>,
 }
 
 /// A socket of a listener, and what runs on it.
@@ -212,17 +216,28 @@ impl<'a> Wanted<'a> {
             ..self.source.clone()
         };
         let protocol = &self.settings.protocol;
-        let mut admission = admission(protocol.protocol(), common.own_ports);
-        if let Some(gates) = common.gates {
-            let has_limits = self.settings.admission.rate_limit && !source.test_time;
-            admission = admission.with_gate(gates.gate(&self.settings.admission, has_limits));
-        }
+        let admission = admission_of(self.settings, &source, common.own_ports, common.gates);
         let protocol = protocol.build().map_err(|error| StartError::Format {
             listener: self.number,
             error,
         })?;
         Ok(Service::new(protocol, source, admission).with_max_queue_delay(common.max_queue_delay))
     }
+}
+
+/// Who is served at a listener, and how often.
+pub(super) fn admission_of(
+    settings: &ListenerSettings,
+    source: &Source,
+    own_ports: &Arc<PortSet>,
+    gates: Option<&Gates>,
+) -> Admission {
+    let admission = admission(settings.protocol.protocol(), own_ports);
+    let Some(gates) = gates else {
+        return admission;
+    };
+    let has_limits = settings.admission.rate_limit && !source.test_time;
+    admission.with_gate(gates.gate(&settings.admission, has_limits))
 }
 
 /// Binds beside sockets that were given, where there are fewer than shards.

@@ -10,9 +10,12 @@
 //! actors stop receiving, answer what they have, and others go on where they
 //! stopped. What comes in between waits in the socket.
 
+use super::accelerated::{Accelerable, Accelerated, Settled};
 use super::available::{Available, NextSources};
 use super::gates::Gates;
-use super::listening::{Channel, Common, Opened, Serving, Wanted, change_receive_buffer};
+use super::listening::{
+    Channel, Common, Opened, Serving, Wanted, admission_of, change_receive_buffer,
+};
 use super::pulse::Pulse;
 use super::reloaded::{Reloaded, Renamed};
 use super::running::{BoundAddresses, Handle, Shown, State};
@@ -23,7 +26,7 @@ use crate::api::{Host, Source};
 use crate::http::ObservedSource;
 use crate::metrics::{ShardCounters, Totals};
 use crate::sandbox::may_bind;
-use crate::settings::{ListenerSettings, Place, Settings, conflict};
+use crate::settings::{ListenerSettings, Place, ProtocolSettings, Settings, conflict};
 use crate::transport::inherited::{BoundSocket, Inherited, Role};
 use crate::transport::udp::{share, turn_away};
 use futures_util::future::join_all;
@@ -66,6 +69,8 @@ pub(super) struct Live {
     supervisor: Option<Supervisor>,
     /// What was counted by listeners that are gone.
     past: Totals,
+    /// What answers from the network driver.
+    accelerated: Option<Accelerated>,
 }
 
 /// A listener as it will be.
@@ -89,6 +94,7 @@ impl Live {
             listeners: Vec::new(),
             supervisor: None,
             past: Totals::default(),
+            accelerated: None,
         }
     }
 
@@ -111,12 +117,22 @@ impl Live {
         let is_same =
             |of: fn(&Settings) -> _| self.settings.as_ref().map(of) == Some(of(&settings));
         let is_same_admission = is_same(|it| it.admission.clone());
+        let is_start = self.settings.is_none();
+        // Before the table of clients is made, which lies in memory that the program
+        // in the driver has too.
+        let mut loaded = None;
+        if is_start && let Some(xdp) = &settings.xdp {
+            let clients = settings.admission.as_ref().map_or(0, |it| it.clients);
+            loaded = Accelerated::load(xdp, clients, &host.clock);
+        }
+        let shared = loaded.as_ref().or(self.accelerated.as_ref());
+        let shared = shared.map(Accelerated::clients);
         let gates = match &self.gates {
             gates if is_same_admission => gates.clone(),
             gates => settings
                 .admission
                 .as_ref()
-                .map(|admission| Gates::new(admission, gates.as_ref())),
+                .map(|admission| Gates::new(admission, gates.as_ref(), shared)),
         };
         let is_same_in_common = is_same_admission
             && self.settings.as_ref().is_some_and(|old| {
@@ -174,6 +190,9 @@ impl Live {
             };
         }
         std::mem::take(&mut self.around.inherited).close_the_rest();
+        if is_start {
+            self.accelerated = loaded.and_then(Accelerated::attach);
+        }
         if let Some(before) = self.around.before_serving.take() {
             let bound = BoundAddresses {
                 listeners: wanted.iter().flatten().map(|it| it.told.clone()).collect(),
@@ -240,6 +259,7 @@ impl Live {
             keep("sandbox", &now.sandbox, &mut settings.sandbox),
             keep("control", &now.control, &mut settings.control),
             keep("http", &now.http, &mut settings.http),
+            keep("xdp", &now.xdp, &mut settings.xdp),
         ];
         changed.into_iter().flatten().collect()
     }
@@ -302,8 +322,14 @@ impl Live {
             exchanges.push(exchange(number, serving, settings, opened));
         }
         self.listeners = join_all(exchanges).await.into_iter().flatten().collect();
+        self.accelerate();
         told.iter().for_each(super::BoundListener::announce);
-        let gone: Vec<Serving> = old.into_iter().flatten().collect();
+        let gone = old.into_iter().flatten().map(|serving| Serving {
+            // In `past` already.
+            in_driver: None,
+            ..serving
+        });
+        let gone: Vec<Serving> = gone.collect();
         reloaded.removed = gone.iter().map(|serving| serving.told.clone()).collect();
         let channels = gone.iter().flat_map(|serving| &serving.channels);
         channels.for_each(turn_away_from);
@@ -311,6 +337,37 @@ impl Live {
         // Not before: what is gone is counted either there or here, and no counter
         // ever falls.
         self.show();
+    }
+
+    /// Has the program in the network driver answer for the listeners that there are
+    /// now.
+    fn accelerate(&mut self) {
+        let Some(accelerated) = &mut self.accelerated else {
+            return;
+        };
+        let each = self.listeners.iter().filter_map(|serving| {
+            let settings = &serving.settings;
+            let source = self.available.sources.get(&settings.source)?;
+            Some(Accelerable {
+                address: serving.told.address,
+                interface: settings.interface.clone(),
+                ntp: match settings.protocol {
+                    ProtocolSettings::Ntp(ntp) => Some(ntp),
+                    _ => None,
+                },
+                source: source.clone(),
+                admission: admission_of(settings, source, &self.own_ports, self.gates.as_ref()),
+            })
+        });
+        match accelerated.serve(each.collect()) {
+            Ok(Settled { counted, gone }) => {
+                for (serving, counted) in self.listeners.iter_mut().zip(counted) {
+                    serving.in_driver = Some(counted);
+                }
+                self.past.add_of_driver(gone);
+            }
+            Err(error) => warn!(%error, "the network driver cannot be told the time"),
+        }
     }
 
     /// The sources that listeners name. One that is given threads by a listener is
@@ -342,6 +399,7 @@ impl Live {
                 .map(|it| it.counters.clone())
                 .collect(),
             past: serving.past,
+            in_driver: serving.in_driver.clone(),
         };
         self.around.handle.show(State {
             listeners: self.listeners.iter().map(shown).collect(),
@@ -380,6 +438,9 @@ impl Live {
 
     /// Ends every listener and thread.
     pub async fn stop(mut self, how: End) {
+        if let Some(accelerated) = self.accelerated.take() {
+            accelerated.end();
+        }
         let (counted, is_done) = end_all(std::mem::take(&mut self.listeners), how).await;
         self.past += counted;
         self.show();
@@ -501,6 +562,8 @@ async fn exchange(
         told,
         channels,
         past,
+        // Told by `accelerate`.
+        in_driver: None,
     })
 }
 
@@ -519,7 +582,11 @@ async fn end_all(listeners: Vec<Serving>, how: End) -> (Totals, bool) {
             let is_done = channel.started.end(how).await;
             (channel.counters, is_done)
         });
-        (serving.past, join_all(channels).await)
+        let mut past = serving.past;
+        if let Some(counted) = &serving.in_driver {
+            counted.add_to(&mut past);
+        }
+        (past, join_all(channels).await)
     });
     let mut totals = Totals::default();
     let mut is_done = true;

@@ -1,5 +1,6 @@
 //! A server that runs: its listeners, its counts, its end.
 
+use super::accelerated::Counted;
 use super::orders::{OrderBook, Orders, orders};
 use super::pulse::Pulse;
 use super::reloaded::{ReloadError, Reloaded};
@@ -99,6 +100,8 @@ pub(super) struct Shown {
     pub counters: Vec<ShardCounters>,
     /// What was counted on shards that it has no more.
     pub past: Totals,
+    /// What the program in the network driver counts.
+    pub in_driver: Option<Counted>,
 }
 
 impl Shown {
@@ -107,6 +110,9 @@ impl Shown {
         let mut totals = self.past;
         for counters in &self.counters {
             counters.add_to(&mut totals);
+        }
+        if let Some(counted) = &self.in_driver {
+            counted.add_to(&mut totals);
         }
         totals
     }

@@ -5,6 +5,7 @@ mod admission;
 mod log;
 mod sandbox;
 mod web;
+mod xdp;
 
 use super::addresses::{Place, conflict};
 use super::errors::{Origin, SettingsError, SettingsErrors, alternatives, hint};
@@ -41,6 +42,8 @@ pub(super) const CONTROL_TABLE: &str = "control";
 pub(super) const HTTP_TABLE: &str = "http";
 /// The table of the sandbox.
 pub(super) const SANDBOX_TABLE: &str = "sandbox";
+/// The table of answers from the network driver.
+pub(super) const XDP_TABLE: &str = "xdp";
 
 /// The settings that `tree` says; of the `environment`, beside what is in it
 /// already, `TZ` and the tokens count. `errors` are those that are known already.
@@ -76,6 +79,7 @@ pub(super) fn settle(
     let control = walk.control(tree.root.get(CONTROL_TABLE), environment);
     let http = walk.http(tree.root.get(HTTP_TABLE), environment, control.as_ref());
     let sandbox = walk.sandbox(tree.root.get(SANDBOX_TABLE));
+    let xdp = walk.xdp(tree.root.get(XDP_TABLE));
     let found = walk.sources(tree.root.get(SOURCES));
     let listeners = walk.listeners(tree.root.get(LISTENERS));
     walk.between(&listeners, &found);
@@ -95,6 +99,7 @@ pub(super) fn settle(
         control,
         http,
         sandbox,
+        xdp,
         listeners: listeners.collect(),
         sources: found.sources,
     })

@@ -30,6 +30,7 @@ mod strays;
 mod tree;
 mod value;
 mod variables;
+mod xdp;
 mod zone;
 
 pub use addresses::parse_socket_address;
@@ -40,6 +41,7 @@ pub use loader::{Environment, Loader};
 pub use log::{LogFormat, LogSettings, LogTarget, filter};
 pub use sandbox::SandboxSettings;
 pub use value::describe;
+pub use xdp::{XdpMode, XdpSettings};
 
 // A scenario is read in the same words.
 pub(crate) use addresses::{Place, conflict};
@@ -93,6 +95,8 @@ pub struct Settings {
     /// What `serve` gives up once everything is bound; for whoever starts a
     /// [`Server`](crate::Server) otherwise it says nothing.
     pub sandbox: SandboxSettings,
+    /// Answers from the network driver; `None` has none.
+    pub xdp: Option<XdpSettings>,
     /// What to serve where; at least one.
     pub listeners: Vec<ListenerSettings>,
     /// The time sources, by their names.

@@ -2,12 +2,12 @@
 
 use super::admission::pairs;
 use super::schema::{
-    self, ADMISSION, CONTROL, HTTP, KIND, KOD, LISTENER, LOG, RATE_LIMIT, SANDBOX, SILENT, TOP,
+    self, ADMISSION, CONTROL, HTTP, KIND, KOD, LISTENER, LOG, RATE_LIMIT, SANDBOX, SILENT, TOP, XDP,
 };
 use super::value::toml;
 use super::{
     AdmissionSettings, ListenerSettings, LogSettings, ProtocolSettings, SandboxSettings, Settings,
-    WebSettings,
+    WebSettings, XdpSettings,
 };
 use crate::admission::OnDeny;
 use crate::api::Delta;
@@ -55,6 +55,12 @@ pub(super) fn settings(settings: &Settings) -> String {
     for key in SANDBOX {
         let value = sandbox_value(&settings.sandbox, key.name);
         line(&mut out, key, value.as_ref());
+    }
+    if let Some(xdp) = &settings.xdp {
+        heading(&mut out, "[xdp]");
+        for key in XDP {
+            line(&mut out, key, xdp_value(xdp, key.name).as_ref());
+        }
     }
     for (name, source) in &settings.sources {
         heading(&mut out, &format!("[sources.{name}]"));
@@ -156,6 +162,14 @@ fn web_value(web: &WebSettings, key: &str) -> Option<Value> {
     Some(match key {
         "address" => Value::SocketAddress(web.address),
         "token_file" => text(web.token_file.as_deref()?),
+        _ => return None,
+    })
+}
+
+fn xdp_value(xdp: &XdpSettings, key: &str) -> Option<Value> {
+    Some(match key {
+        "interface" => text(&xdp.interface),
+        "mode" => text(xdp.mode.as_str()),
         _ => return None,
     })
 }

@@ -3,7 +3,7 @@
 //! for `timeball sources`.
 
 use super::schema::{
-    ADMISSION, CONTROL, HTTP, KIND, LISTENER, LOG, PROTOCOLS, RATE_LIMIT, SANDBOX, TOP,
+    ADMISSION, CONTROL, HTTP, KIND, LISTENER, LOG, PROTOCOLS, RATE_LIMIT, SANDBOX, TOP, XDP,
 };
 use super::value::describe;
 use crate::api::settings::{Default, Key};
@@ -115,6 +115,12 @@ pub fn markdown() -> String {
         "## `[sandbox]`",
         "What `serve` gives up once everything is bound: [sandbox.md](sandbox.md).",
         SANDBOX,
+    );
+    section(
+        &mut out,
+        "## `[xdp]`",
+        "Answers from the network driver: [xdp.md](xdp.md). Absent: none.",
+        XDP,
     );
     section(
         &mut out,

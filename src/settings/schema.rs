@@ -242,6 +242,22 @@ pub const SANDBOX: &[Key] = &[
     },
 ];
 
+/// The keys of `[xdp]`.
+pub const XDP: &[Key] = &[
+    Key {
+        name: "interface",
+        accepts: Accepts::Interface,
+        default: Default::Required,
+        help: "the network interface in whose driver plain NTP requests are answered (docs/xdp.md)",
+    },
+    Key {
+        name: "mode",
+        accepts: Accepts::OneOf(&["auto", "native", "generic"]),
+        default: Default::Is("auto"),
+        help: "where: `native` in the driver itself, `generic` behind it, with any driver and a third of the gain; `auto` is native where that can be had",
+    },
+];
+
 /// The key of a listener that says what else there is.
 pub const PROTOCOL: &str = "protocol";
 

@@ -3,11 +3,12 @@
 
 use super::check::{
     ADMISSION_TABLE, CONTROL_TABLE, HTTP_TABLE, LISTENERS, LOG_TABLE, RATE_LIMIT_TABLE,
-    SANDBOX_TABLE, SOURCES,
+    SANDBOX_TABLE, SOURCES, XDP_TABLE,
 };
 use super::errors::{alternatives, hint};
 use super::schema::{
     ADMISSION, KIND, LISTENER, LOG, PROTOCOL, PROTOCOLS, ProtocolSchema, RATE_LIMIT, SANDBOX, TOP,
+    XDP,
 };
 use crate::api::settings::{Key, Kind};
 use crate::sources::KINDS;
@@ -27,7 +28,7 @@ const OTHER_WORDS: &[(&str, &str)] = &[
 ];
 
 /// What stands beside the keys of the top level.
-const TABLES: [&str; 7] = [
+const TABLES: [&str; 8] = [
     LOG_TABLE,
     ADMISSION_TABLE,
     CONTROL_TABLE,
@@ -35,6 +36,7 @@ const TABLES: [&str; 7] = [
     LISTENERS,
     SANDBOX_TABLE,
     SOURCES,
+    XDP_TABLE,
 ];
 
 /// What a key that is not declared is.
@@ -82,6 +84,12 @@ pub(super) fn of_rate_limit(key: &str) -> Stray {
 /// What the key `key` of a table with these `keys` and no others is.
 pub(super) fn of_table(keys: &[Key], key: &str) -> Stray {
     let names: Vec<&str> = keys.iter().map(|key| key.name).collect();
+    Stray::Unknown(hint(key, &names))
+}
+
+/// What the key `key` of `[xdp]` is.
+pub(super) fn of_xdp(key: &str) -> Stray {
+    let names: Vec<&str> = XDP.iter().map(|key| key.name).collect();
     Stray::Unknown(hint(key, &names))
 }
 

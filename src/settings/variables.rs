@@ -19,6 +19,7 @@ enum Path {
     Control(String),
     Http(String),
     Sandbox(String),
+    Xdp(String),
     Source(String, String),
     Listener(usize, String),
 }
@@ -35,7 +36,14 @@ impl Path {
             [key]
                 if !matches!(
                     key,
-                    "log" | "admission" | "control" | "http" | "listeners" | "sandbox" | "sources"
+                    "log"
+                        | "admission"
+                        | "control"
+                        | "http"
+                        | "listeners"
+                        | "sandbox"
+                        | "sources"
+                        | "xdp"
                 ) =>
             {
                 Ok(Self::Top(key.to_owned()))
@@ -46,6 +54,7 @@ impl Path {
             ["control", key] => Ok(Self::Control(key.to_owned())),
             ["http", key] => Ok(Self::Http(key.to_owned())),
             ["sandbox", key] => Ok(Self::Sandbox(key.to_owned())),
+            ["xdp", key] => Ok(Self::Xdp(key.to_owned())),
             ["sources", source, key] => {
                 // A shell cannot set a variable with a hyphen in its name, and
                 // no source has an underscore in its.
@@ -60,8 +69,8 @@ impl Path {
             _ => Err(format!(
                 "names no setting; {PREFIX}KEY, {PREFIX}LOG__KEY, {PREFIX}ADMISSION__KEY, \
                  {PREFIX}ADMISSION__RATE_LIMIT__KEY, {PREFIX}CONTROL__KEY, \
-                 {PREFIX}HTTP__KEY, {PREFIX}SANDBOX__KEY, {PREFIX}LISTENERS__NUMBER__KEY or \
-                 {PREFIX}SOURCES__NAME__KEY is accepted"
+                 {PREFIX}HTTP__KEY, {PREFIX}SANDBOX__KEY, {PREFIX}XDP__KEY, \
+                 {PREFIX}LISTENERS__NUMBER__KEY or {PREFIX}SOURCES__NAME__KEY is accepted"
             )),
         }
     }
@@ -76,6 +85,7 @@ impl Path {
             Self::Control(key) => format!("control.{key}"),
             Self::Http(key) => format!("http.{key}"),
             Self::Sandbox(key) => format!("sandbox.{key}"),
+            Self::Xdp(key) => format!("xdp.{key}"),
             Self::Source(source, key) => format!("sources.{source}.{key}"),
             Self::Listener(index, key) => format!("listeners[{index}].{key}"),
         }
@@ -135,6 +145,7 @@ pub(super) fn from_environment(
             Path::Control(_) => file.get("control").is_none_or(is_table),
             Path::Http(_) => file.get("http").is_none_or(is_table),
             Path::Sandbox(_) => file.get("sandbox").is_none_or(is_table),
+            Path::Xdp(_) => file.get("xdp").is_none_or(is_table),
             Path::Source(source, _) => is_table_or_absent(file.get("sources"), source),
             Path::Listener(index, _) => match listeners.as_mut() {
                 // The file's own error is told by the walk over the tree.

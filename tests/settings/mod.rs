@@ -8,6 +8,7 @@ mod mutations;
 mod rejections;
 mod sandbox;
 mod shipped;
+mod xdp;
 
 use timeball::settings::{Environment, Loader, Settings, SettingsErrors};
 

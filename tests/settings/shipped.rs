@@ -8,10 +8,10 @@ use timeball::api::Delta;
 use timeball::api::settings::{Default, Key};
 use timeball::protocol::ntp::{Ntp, Symmetric, WhenUnsynchronised};
 use timeball::settings::schema::{
-    ADMISSION, CONTROL, HTTP, LISTENER, LOG, PROTOCOLS, RATE_LIMIT, SANDBOX, TOP,
+    ADMISSION, CONTROL, HTTP, LISTENER, LOG, PROTOCOLS, RATE_LIMIT, SANDBOX, TOP, XDP,
 };
 use timeball::settings::{
-    DEFAULT_FILE, LogFormat, LogSettings, LogTarget, ProtocolSettings, Settings, reference,
+    DEFAULT_FILE, LogFormat, LogSettings, LogTarget, ProtocolSettings, Settings, XdpMode, reference,
 };
 use timeball::sources::KINDS;
 
@@ -28,6 +28,7 @@ fn every_key() -> Vec<(&'static str, &'static Key)> {
     let log = LOG.iter().map(|key| ("log", key));
     let control = CONTROL.iter().map(|key| ("control", key));
     let http = HTTP.iter().map(|key| ("http", key));
+    let xdp = XDP.iter().map(|key| ("xdp", key));
     let sandbox = SANDBOX.iter().map(|key| ("sandbox", key));
     let admission = ADMISSION.iter().map(|key| ("admission", key));
     let rate_limit = RATE_LIMIT.iter().map(|key| ("admission.rate_limit", key));
@@ -37,6 +38,7 @@ fn every_key() -> Vec<(&'static str, &'static Key)> {
         .chain(control)
         .chain(http)
         .chain(sandbox)
+        .chain(xdp)
         .chain(listener)
         .chain(protocols)
         .chain(kinds)
@@ -56,7 +58,7 @@ fn with_comments_put_in() -> String {
                 });
                 is_key
                     || rest.starts_with("[sources.")
-                    || matches!(*rest, "[admission.rate_limit]" | "[control]")
+                    || matches!(*rest, "[admission.rate_limit]" | "[control]" | "[xdp]")
             });
             format!("{}\n", setting.unwrap_or(line))
         })
@@ -144,6 +146,7 @@ fn the_default_file_shows_every_key_with_its_default() {
             "control" => table["control"].get(key.name).cloned(),
             "http" => table["http"].get(key.name).cloned(),
             "sandbox" => table["sandbox"].get(key.name).cloned(),
+            "xdp" => table["xdp"].get(key.name).cloned(),
             "listeners" => in_listener(None, key.name),
             owner if PROTOCOLS.iter().any(|protocol| protocol.name == owner) => {
                 in_listener(Some(owner), key.name)
@@ -260,6 +263,10 @@ enabled = true
 required = true
 user = "65534"
 reload_low_ports = true
+
+[xdp]
+interface = "eth0.7"
+mode = "generic"
 
 [sources.wall]
 kind = "system"
@@ -380,6 +387,11 @@ fn every_value_arrives_as_its_type() {
     let http = settings.http.unwrap();
     assert_eq!(http.address.to_string(), "192.0.2.1:0");
     assert_eq!(http.token_file.as_deref(), Some("another"));
+    let xdp = settings.xdp.unwrap();
+    assert_eq!(
+        (xdp.interface.as_str(), xdp.mode),
+        ("eth0.7", XdpMode::Generic)
+    );
     let sandbox = settings.sandbox;
     assert!(sandbox.enabled && sandbox.required && sandbox.reload_low_ports);
     assert_eq!(sandbox.user.as_deref(), Some("65534"));
