@@ -68,7 +68,7 @@ struct Counted {
 type Count = fn(&Totals) -> u64;
 
 /// The counters that every listener has one of.
-const COUNTERS: [(&str, &str, Count); 5] = [
+const COUNTERS: [(&str, &str, Count); 7] = [
     (
         "timeball_received_total",
         "Datagrams that reached the server.",
@@ -93,6 +93,16 @@ const COUNTERS: [(&str, &str, Count); 5] = [
         "timeball_kernel_drops_total",
         "Datagrams that the kernel dropped since the receive buffer was full; no other counter has them.",
         |totals| totals.kernel_drops,
+    ),
+    (
+        "timeball_xdp_replies_total",
+        "Of the replies, those that told the time from the network driver.",
+        |totals| totals.in_driver.replies,
+    ),
+    (
+        "timeball_xdp_kissed_total",
+        "Of the kisses, those from the network driver; their code is RATE.",
+        |totals| totals.in_driver.kisses,
     ),
 ];
 
@@ -156,6 +166,20 @@ fn listeners(page: &mut Page, seen: &Seen) {
     );
     for (labels, counted) in &all {
         for (reason, count) in DropReason::NAMES.iter().zip(counted.totals.dropped) {
+            page.sample("", &with(labels, &[("reason", reason)]), count);
+        }
+    }
+    page.family(
+        "timeball_xdp_dropped_total",
+        "counter",
+        "Of the datagrams without a reply, those that were dropped in the network driver, by reason.",
+    );
+    for (labels, counted) in &all {
+        let in_driver = counted.totals.in_driver;
+        for (reason, count) in [
+            ("denied", in_driver.denied),
+            ("rate_limited", in_driver.rate_limited),
+        ] {
             page.sample("", &with(labels, &[("reason", reason)]), count);
         }
     }

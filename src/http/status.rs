@@ -8,6 +8,7 @@ use crate::admission::limiter::LimiterState;
 use crate::api::{DropReason, LeapIndicator};
 use crate::metrics::Latencies;
 use crate::web::rfc3339;
+use crate::xdp::Counts;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -98,6 +99,9 @@ pub struct Listener {
     pub receive_errors: u64,
     /// Datagrams that the kernel dropped since the receive buffer was full.
     pub kernel_drops: u64,
+    /// What of all this was done in the network driver.
+    #[serde(default)]
+    pub in_driver: Counts,
     /// How long replies took inside the server; nothing under test time.
     pub latency: Latency,
 }
@@ -254,6 +258,7 @@ fn listener((number, observed): (usize, &ObservedListener)) -> Listener {
         send_failed: totals.send_failed,
         receive_errors: totals.receive_errors,
         kernel_drops: totals.kernel_drops,
+        in_driver: totals.in_driver,
         latency: latency(&observed.latencies),
     }
 }
