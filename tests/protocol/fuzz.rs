@@ -157,3 +157,32 @@ fn daytime_holds_on_a_million_inputs() {
 fn time_holds_on_a_million_inputs() {
     run(entry_points::time, &octets(&vectors::time(), "reply"));
 }
+
+/// Inputs that `fuzz/seeds/` keeps: what the fuzzer found that reaches different code,
+/// and whatever it found that was wrong.
+fn run_seeds(target: &str, entry_point: fn(&[u8])) {
+    let folder = format!("{}/fuzz/seeds/{target}", env!("CARGO_MANIFEST_DIR"));
+    let mut count = 0;
+    for file in std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{folder}: {error}")) {
+        let path = file.expect("the folder can be read").path();
+        let input = std::fs::read(&path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
+        let _witness = Witness {
+            seed: 0,
+            number: count,
+            input: &input,
+        };
+        entry_point(&input);
+        count += 1;
+    }
+    assert!(count > 5, "{folder} has {count} inputs");
+}
+
+#[test]
+fn what_the_fuzzer_kept_holds() {
+    run_seeds("ntp_request", entry_points::ntp_request);
+    run_seeds("ntp_header", entry_points::ntp_header);
+    run_seeds("ntp_reply", entry_points::ntp_reply);
+    run_seeds("text", entry_points::text);
+    run_seeds("daytime", entry_points::daytime);
+    run_seeds("time", entry_points::time);
+}
