@@ -2,7 +2,7 @@
 //! share.
 
 use crate::admission::ceiling::Ceiling;
-use crate::admission::limiter::{Limiter, Rate, SharedWords};
+use crate::admission::limiter::{Limiter, Rate, SharedWords, WAYS};
 use crate::admission::networks::Networks;
 use crate::admission::{Gate, Limits, OnDeny, OnRate, Share};
 use crate::settings::{AdmissionSettings, ListenerAdmission};
@@ -78,8 +78,10 @@ fn limits(settings: &AdmissionSettings, shared: Option<Arc<dyn SharedWords>>) ->
         poll: rate.poll_log2_s(),
         spares_loopback: !settings.limits_loopback,
     };
+    // As many as there are in whole cache lines.
+    let clients = settings.clients.next_multiple_of(WAYS);
     Limits {
-        limiter: match shared.filter(|shared| shared.words().len() == settings.clients) {
+        limiter: match shared.filter(|it| it.words().len() == clients) {
             Some(shared) => Limiter::on(rate, shared, rand::random()),
             None => Limiter::new(rate, settings.clients, rand::random()),
         },
