@@ -28,8 +28,8 @@ URGENT = ("chrt", "--rr", "1")
 # What may get lost at a rate that a server keeps up with.
 LOSS = 0.001
 # The least and the greatest rate that sockets are tried at, and how finely.
-RATES = (20_000, 1_000_000)
-RATE_STEPS = 7
+RATES = (5_000, 1_000_000)
+RATE_STEPS = 8
 
 SOURCE = """\
 threads = 1

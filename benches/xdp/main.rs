@@ -4,8 +4,7 @@
 //! `benches/xdp/run` makes network namespaces, a wire between them and a server at
 //! its other end, and runs this at the clients' end. Requests are made by a program
 //! in the kernel that runs on live frames (`BPF_PROG_TEST_RUN`), replies end in
-//! another one that is attached to the wire. docs/bench.md says what the figures
-//! mean.
+//! another one that is attached to the wire.
 
 mod emit;
 mod floor;
