@@ -171,6 +171,12 @@ class Report:
                 "× the replies per CPU second of sockets (whole way), all in",
                 statistics.median(found), RATIO_BAR, "{:.1f}",
             ))
+        found = ratios(self.rounds, "sockets-guarded", "xdp-guarded")
+        if found:
+            lines.append(verdict(
+                "× the same with lists, limits and a million clients",
+                statistics.median(found), RATIO_BAR, "{:.1f}",
+            ))
         rate = median(self.rounds, "own_core", "xdp", "replies_per_second")
         if rate is not None:
             lines.append(verdict("valid replies/s on one core", rate, CORE_BAR, "{:,.0f}"))
