@@ -2,7 +2,7 @@
 
 import statistics
 
-# The bars.
+# What is to be reached.
 RATIO_BAR = 10
 CORE_BAR = 3_000_000
 LOOPBACK_BAR = 2
