@@ -24,39 +24,26 @@ import struct
 import subprocess
 import sys
 import tempfile
-import time
+
+sys.path.append(str(pathlib.Path(__file__).parent.parent / "support"))
+from namespaces import CABLE, PATIENCE_S, cabled, inside, run, wait_for  # noqa: E402
 
 SERVER, CLIENT = "192.168.77.1", "192.168.77.2"
 #: Standard ports: text has none.
 PORTS = {"text": 8089, "daytime": 13, "time": 37, "ntp": 123}
 FLOOD = 100_000
-#: How long anything may take that must come.
-PATIENCE_S = 20
-
-
-def run(*command: str) -> None:
-    subprocess.run(command, check=True)
 
 
 @contextlib.contextmanager
 def networks():
     """Two namespaces; every address of 10.0.0.0/8 is in the second."""
-    server, client = (f"timeball-{side}-{os.getpid()}" for side in ("server", "client"))
-    try:
-        for name in (server, client):
-            run("ip", "netns", "add", name)
-        run("ip", "-n", server, "link", "add", "cable", "type", "veth",
-            "peer", "name", "cable", "netns", client)
+    with cabled() as (server, client):
         for name, address in ((server, SERVER), (client, CLIENT)):
-            run("ip", "-n", name, "address", "add", f"{address}/24", "dev", "cable")
-            run("ip", "-n", name, "link", "set", "lo", "up")
-            run("ip", "-n", name, "link", "set", "cable", "up")
+            run("ip", "-n", name, "address", "add", f"{address}/24", "dev", CABLE)
+            run("ip", "-n", name, "link", "set", CABLE, "up")
         run("ip", "-n", server, "route", "add", "10.0.0.0/8", "via", CLIENT)
         run("ip", "-n", client, "route", "add", "local", "10.0.0.0/8", "dev", "lo")
         yield server, client
-    finally:
-        for name in (server, client):
-            subprocess.run(("ip", "netns", "delete", name), check=False)
 
 
 class Timeball:
@@ -96,35 +83,6 @@ class Timeball:
         summary = [line for line in self.log.read_text().splitlines() if " stopped " in line]
         self.folder.cleanup()
         return {key: int(value) for key, value in re.findall(r"(\w+)=(\d+)", summary[-1])}
-
-
-def wait_for(condition, log: pathlib.Path) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline, log.read_text()
-        time.sleep(0.01)
-
-
-def inside(namespace: str, work):
-    """Does `work` in a namespace, in a process of its own, and gives what it returns."""
-    read, write = os.pipe()
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            with open(f"/run/netns/{namespace}") as handle:
-                libc = __import__("ctypes").CDLL(None, use_errno=True)
-                assert libc.setns(handle.fileno(), 0x40000000) == 0  # CLONE_NEWNET
-            os.write(write, json.dumps(work()).encode())
-            code = 0
-        finally:
-            os._exit(code)
-    os.close(write)
-    with os.fdopen(read) as answer:
-        text = answer.read()
-    _, status = os.waitpid(child, 0)
-    assert status == 0, f"the work in {namespace} failed: {status}"
-    return json.loads(text)
 
 
 def request(mark: int) -> bytes:
