@@ -1,6 +1,6 @@
 //! The thread that tells the program in the driver what time it is.
 
-use crate::api::HostClock;
+use crate::api::{Delta, HostClock, Monotonic};
 use rustix::io::{Errno, read};
 use rustix::time::{
     Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
@@ -14,8 +14,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// How often, if the host's clock is not stepped: several times in
 /// [`VALID`](crate::xdp::VALID).
 const TICK_NANOS: i64 = 125_000_000;
-/// Ticks in a second.
-const TICKS_PER_SECOND: u64 = 8;
+/// Ticks in a second, if none is late.
+const TICKS_PER_SECOND: i64 = 8;
 
 /// Ticks until it is dropped.
 pub(super) struct Feeder {
@@ -36,7 +36,11 @@ impl Feeder {
         let is_over = Arc::<AtomicBool>::default();
         let until = Arc::clone(&is_over);
         let feed = move || {
-            for number in 0_u64.. {
+            // By the clock, and not by the number of ticks: on a busy machine each
+            // of them is late.
+            let second = Delta::from_nanos(TICK_NANOS * (TICKS_PER_SECOND - 1));
+            let mut begun: Option<Monotonic> = None;
+            loop {
                 // Not from before the wait for a step to the look at the clock: a step
                 // in between is seen by one or the other.
                 if let Err(error) = wait(&timer, &*clock) {
@@ -46,7 +50,12 @@ impl Feeder {
                 if until.load(Ordering::Relaxed) {
                     return;
                 }
-                tick(&*clock, number % TICKS_PER_SECOND == 0);
+                let now = clock.now().monotonic;
+                let is_second = begun.is_none_or(|begun| now - begun > second);
+                if is_second {
+                    begun = Some(now);
+                }
+                tick(&*clock, is_second);
             }
         };
         std::thread::Builder::new().name("xdp".into()).spawn(feed)?;
