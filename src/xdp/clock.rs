@@ -99,8 +99,13 @@ fn state_words(stretch: &Stretch, ntp: &Ntp, from: Monotonic) -> [u64; clock::ST
     words[state::DRIFT] = stretch.drift_ppt.cast_unsigned();
     let all = NtpTimestamp::ZERO.with_random_below(said.precision_log2_s, u32::MAX);
     words[state::RANDOM] = all.to_bits();
-    let dispersion = stretch.reading.quality.root_dispersion.as_nanos();
-    words[state::DISPERSION] = u64::try_from(dispersion).unwrap_or(0);
+    words[state::DISPERSION] = match stretch.dispersion_grows_in {
+        None => u32::from_le_bytes(said.root_dispersion.to_bits().to_be_bytes()).into(),
+        Some(_) => {
+            let dispersion = stretch.reading.quality.root_dispersion.as_nanos();
+            u64::try_from(dispersion).unwrap_or(0)
+        }
+    };
     words[state::GROWS_FROM] = stretch.from.as_nanos().cast_unsigned();
     words[state::GROWS_IN] = stretch
         .dispersion_grows_in

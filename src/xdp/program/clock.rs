@@ -6,6 +6,14 @@ use timeball_ebpf::register::*;
 use timeball_ebpf::{Condition, Size, SwapBits};
 
 const NANOS_PER_SECOND: i32 = 1_000_000_000;
+/// More seconds than there are in what is carried and what has passed.
+const SECONDS_AT_MOST: usize = 3;
+/// 2^62 / 10^9, rounded up: less than one too many where nanoseconds of a second are
+/// multiplied by it.
+const INVERSE_OF_NANOS: u64 = (1_u64 << INVERSE_LOG2).div_ceil(NANOS_PER_SECOND as u64);
+const INVERSE_LOG2: i32 = 62;
+/// What the short format holds, in nanoseconds: a step less than 65,536 s.
+const MOST_DISPERSION: u64 = (u32::MAX as u64 * NANOS_PER_SECOND as u64) >> 16;
 /// Parts per million million in one.
 const WHOLE: u64 = 1_000_000_000_000;
 /// More nanoseconds than any drift comes to between two feeds, log2: added so
@@ -79,24 +87,50 @@ impl Writer {
         self.it.bind(straight);
         self.it.load(Size::Double, R3, R1, of_state(state::NANOS));
         self.it.add(R2, R3);
-        self.split_seconds();
+        // One second to two, and what is less than `VALID`: so few that they are
+        // counted, where a division takes as long as ten other instructions.
+        let counted = self.it.label();
+        self.it.set(R3, 0);
+        for _ in 0..SECONDS_AT_MOST {
+            self.it
+                .jump_if(Condition::Below, R2, NANOS_PER_SECOND, counted);
+            self.it.subtract(R2, NANOS_PER_SECOND);
+            self.it.add(R3, 1);
+        }
+        self.pass_if(Condition::AtLeast, R2, NANOS_PER_SECOND);
+        self.it.bind(counted);
         self.it.load(Size::Double, R4, R1, of_state(state::SECONDS));
         self.it.add(R3, R4);
         self.it.shift_left(R3, 32);
-        self.it.shift_left(R2, 32);
-        self.it.divide(R2, NANOS_PER_SECOND);
+        self.tell_fraction();
         self.it.or(R3, R2);
         self.it.store(Size::Double, R10, stack::TIME, R3);
     }
 
+    /// R2, nanoseconds of a second, becomes that fraction of it in units of 2^-32,
+    /// rounded down: by the inverse of 10^9, which may be one too many; R4 and R5
+    /// are lost.
+    fn tell_fraction(&mut self) {
+        self.it.set(R4, R2);
+        self.it.load_constant(R5, INVERSE_OF_NANOS);
+        self.it.multiply(R4, R5);
+        self.it.shift_right(R4, INVERSE_LOG2 - 32);
+        self.it.set(R5, R4);
+        self.it.multiply(R5, NANOS_PER_SECOND);
+        self.it.shift_left(R2, 32);
+        self.it.subtract(R2, R5);
+        self.it.shift_right_signed(R2, 63);
+        self.it.add(R2, R4);
+    }
+
     /// The root dispersion in the short format, rounded up, as on the wire.
     fn tell_dispersion(&mut self) {
-        let (stays, grew, fits) = (self.it.label(), self.it.label(), self.it.label());
+        let (told, grew, fits) = (self.it.label(), self.it.label(), self.it.label());
         self.it
             .load(Size::Double, R2, R1, of_state(state::DISPERSION));
         self.it
             .load(Size::Double, R4, R1, of_state(state::GROWS_IN));
-        self.it.jump_if(Condition::Equal, R4, 0, stays);
+        self.it.jump_if(Condition::Equal, R4, 0, told);
         self.it.set(R3, R9);
         self.it
             .load(Size::Double, R5, R1, of_state(state::GROWS_FROM));
@@ -108,27 +142,15 @@ impl Writer {
         self.it.subtract(R3, 1);
         self.it.divide(R3, R4);
         self.it.add(R2, R3);
-        self.it.bind(stays);
-        self.split_seconds();
-        self.it.shift_left(R3, 16);
+        self.it.load_constant(R3, MOST_DISPERSION);
+        self.it.jump_if(Condition::AtMost, R2, R3, fits);
+        self.it.set(R2, R3);
+        self.it.bind(fits);
         self.it.shift_left(R2, 16);
         self.it.add(R2, NANOS_PER_SECOND - 1);
         self.it.divide(R2, NANOS_PER_SECOND);
-        self.it.add(R3, R2);
-        self.it.load_constant(R2, u32::MAX.into());
-        self.it.jump_if(Condition::AtMost, R3, R2, fits);
-        self.it.set(R3, R2);
-        self.it.bind(fits);
-        self.it.to_big_endian(SwapBits::Bits32, R3);
-        self.it.store(Size::Double, R10, stack::DISPERSION, R3);
-    }
-
-    /// R2, in nanoseconds, becomes seconds in R3 and the rest in R2; R4 is lost.
-    fn split_seconds(&mut self) {
-        self.it.set(R3, R2);
-        self.it.divide(R3, NANOS_PER_SECOND);
-        self.it.set(R4, R3);
-        self.it.multiply(R4, NANOS_PER_SECOND);
-        self.it.subtract(R2, R4);
+        self.it.to_big_endian(SwapBits::Bits32, R2);
+        self.it.bind(told);
+        self.it.store(Size::Double, R10, stack::DISPERSION, R2);
     }
 }

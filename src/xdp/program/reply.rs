@@ -28,9 +28,17 @@ impl Writer {
 
     fn write_timestamps(&mut self, family: Family) {
         let payload = family.payload();
+        // 32 bits; half of them are enough for each if the clock is precise to 2^-16.
+        let (enough, drawn) = (self.it.label(), self.it.label());
         self.it.call(helper::RANDOM);
         self.it.set(R9, R0);
+        self.it.load(Size::Double, R2, R10, stack::RANDOM);
+        self.it.jump_if(Condition::AtMost, R2, 0xffff, enough);
         self.it.call(helper::RANDOM);
+        self.it.jump(drawn);
+        self.it.bind(enough);
+        self.it.shift_right(R0, 16);
+        self.it.bind(drawn);
         self.it.load(Size::Double, R1, R10, stack::TIME);
         self.it.load(Size::Double, R2, R10, stack::RANDOM);
         self.it.and(R9, R2);
