@@ -10,7 +10,8 @@ mod feeder;
 
 use crate::admission::Admission;
 use crate::admission::limiter::SharedWords;
-use crate::api::{HostClock, Source};
+use crate::api::source::Notice;
+use crate::api::{HostClock, HostInstant, Source, Upkeep};
 use crate::metrics::Totals;
 use crate::protocol::ntp::Ntp;
 use crate::settings::{XdpMode, XdpSettings};
@@ -172,10 +173,25 @@ impl Accelerated {
         Ok(settled)
     }
 
+    /// What tells the program what a look at the sources has changed: to be done right
+    /// behind those looks.
+    pub fn upkeep(&self) -> Box<dyn Upkeep> {
+        Box::new(FeedsBehindSources(self.shared.clone()))
+    }
+
     /// Detaches the program: from now on the sockets get all. What it counted can
     /// still be read.
     pub fn end(self) {
         self.shared.lock().accelerator.detach();
+    }
+}
+
+struct FeedsBehindSources(Shared);
+
+impl Upkeep for FeedsBehindSources {
+    fn tend(&mut self, now: HostInstant) -> Option<Notice> {
+        self.0.lock().accelerator.feed(now);
+        None
     }
 }
 

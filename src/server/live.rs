@@ -73,6 +73,10 @@ pub(super) struct Live {
     accelerated: Option<Accelerated>,
 }
 
+/// What the network driver is called among the sources that are tended: like none of
+/// those.
+const DRIVER: &str = "[xdp]";
+
 /// A listener as it will be.
 struct Next {
     /// Which of those that serve is in its place, if one is.
@@ -222,6 +226,11 @@ impl Live {
             None => Pulse::beside(&mut upkeep.added),
             Some(_) => None,
         };
+        if let Some(accelerated) = &self.accelerated {
+            // Behind all sources, also those that are new.
+            upkeep.removed.push(DRIVER.to_owned());
+            upkeep.added.push((DRIVER.to_owned(), accelerated.upkeep()));
+        }
         supervisor.tend(upkeep)?;
         if let Some(pulse) = pulse {
             // It was not set, and nobody else sets it.
