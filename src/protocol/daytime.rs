@@ -3,7 +3,8 @@
 //!
 //! Since it answers anything, a forged request could make two servers answer
 //! one another: admission refuses requests from ports at which services
-//! answer, before they come here.
+//! answer, before they come here, and what such a server would send gets no answer
+//! here.
 
 use super::calendar::{CalendarFormat, FormatError};
 use super::line;
@@ -79,7 +80,10 @@ impl Daytime {
 }
 
 impl Protocol for Daytime {
-    fn respond(&self, _: &[u8], exchange: &Exchange, reply: &mut [u8]) -> Outcome {
+    fn respond(&self, request: &[u8], exchange: &Exchange, reply: &mut [u8]) -> Outcome {
+        if line::is_a_reply(request) {
+            return Outcome::Drop(DropReason::NotTheQuestion);
+        }
         if !exchange.transmit.quality.is_synchronised() {
             return Outcome::Drop(DropReason::Unsynchronised);
         }

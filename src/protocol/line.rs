@@ -56,6 +56,14 @@ pub fn parse(reply: &[u8]) -> Result<&str, LineError> {
     }
 }
 
+/// Whether a server of Daytime or Time sends this: a line and its end, or four octets
+/// and nothing else. What answers whatever it gets (RFC 867, RFC 868) does not answer
+/// that, or two of them would answer one another without end, once somebody has sent
+/// one of them a datagram in the name of the other.
+pub(super) fn is_a_reply(payload: &[u8]) -> bool {
+    payload.len() == super::time::REPLY_LEN || (payload.len() > 2 && payload.ends_with(b"\r\n"))
+}
+
 /// `text` with each character escaped that a reply may not hold, so that it is
 /// one line and steers no terminal: a file's name, say.
 #[must_use]

@@ -3,8 +3,9 @@
 //!
 //! The count wraps in 2036 as NTP's does, with which it shares its epoch. Like
 //! Daytime it answers anything: admission refuses requests from ports at which
-//! services answer.
+//! services answer, and what they would send gets no answer here.
 
+use super::line;
 use timeball_api::{DropReason, Exchange, NtpTimestamp, Outcome, Protocol, Timestamp};
 
 /// What a client sends: nothing, as RFC 868 has it.
@@ -22,7 +23,10 @@ pub const REPLY_LEN: usize = 4;
 pub struct Time;
 
 impl Protocol for Time {
-    fn respond(&self, _: &[u8], exchange: &Exchange, reply: &mut [u8]) -> Outcome {
+    fn respond(&self, request: &[u8], exchange: &Exchange, reply: &mut [u8]) -> Outcome {
+        if line::is_a_reply(request) {
+            return Outcome::Drop(DropReason::NotTheQuestion);
+        }
         if !exchange.transmit.quality.is_synchronised() {
             return Outcome::Drop(DropReason::Unsynchronised);
         }

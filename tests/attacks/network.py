@@ -6,13 +6,15 @@
 - A flood from 100,000 made-up addresses: no memory grows, honest clients are answered.
 - A flood in the name of one client: that client still gets answers.
 - Datagrams that pretend to come from a service that answers anything, or from another
-  timeball: no conversation comes of them.
+  timeball, at the same ports or at others: no conversation comes of them.
+- Somebody else on the network at the port of HTTP: gets metrics and health, and no more.
 
 Needs root and iproute2. Two network namespaces with a cable between them are made, and
 removed at the end; no datagram leaves them.
 """
 
 import contextlib
+import http.client
 import json
 import os
 import pathlib
@@ -31,6 +33,10 @@ from namespaces import CABLE, PATIENCE_S, cabled, inside, run, wait_for  # noqa:
 SERVER, CLIENT = "192.168.77.1", "192.168.77.2"
 #: Standard ports: text has none.
 PORTS = {"text": 8089, "daytime": 13, "time": 37, "ntp": 123}
+#: Of two servers that know nothing of each other's.
+THESE_PORTS = {"text": 7089, "daytime": 7013, "time": 7037, "ntp": 7123}
+OTHER_PORTS = {"text": 9089, "daytime": 9013, "time": 9037, "ntp": 9123}
+HTTP_PORT = 8088
 FLOOD = 100_000
 
 
@@ -49,13 +55,14 @@ def networks():
 class Timeball:
     """A server of the four protocols at one address, in a namespace."""
 
-    def __init__(self, program: str, namespace: str, address: str, more: str = "") -> None:
+    def __init__(self, program: str, namespace: str, address: str, more: str = "",
+                 ports: dict[str, int] = PORTS) -> None:
         self.folder = tempfile.TemporaryDirectory()
         folder = pathlib.Path(self.folder.name)
         listeners = "".join(
             f"[[listeners]]\nprotocol = '{protocol}'\naddress = '{address}:{port}'\n"
             f"source = 'wall'\n"
-            for protocol, port in PORTS.items()
+            for protocol, port in ports.items()
         )
         settings = folder / "settings.toml"
         settings.write_text(
@@ -145,18 +152,27 @@ def pretend(source: tuple[str, int], target: tuple[str, int], payload: bytes) ->
     raw.sendto(header + udp, (target[0], 0))
 
 
-def introduce(first: str, second: str) -> None:
-    """Makes each listener of one server believe that one of another's asked it."""
-    for port in PORTS.values():
-        for other in PORTS.values():
+def introduce(first: str, second: str, asking: dict[str, int] = PORTS,
+              ports: dict[str, int] = PORTS) -> None:
+    """Makes each listener of one server, at `ports`, believe that one of another's, at
+    `asking`, has asked it."""
+    for port in asking.values():
+        for other in ports.values():
             for payload in (b"", b"Send time", request(1)):
                 pretend((first, port), (second, other), payload)
     # Whoever still talks has time for a thousand rounds.
     fence = client_at(second)
     fence.settimeout(PATIENCE_S)
     for _ in range(1_000):
-        fence.sendto(b"Send time", (second, PORTS["text"]))
+        fence.sendto(b"Send time", (second, ports["text"]))
         fence.recv(1024)
+
+
+def http_status(method: str, path: str) -> int:
+    """What a client elsewhere on the network is answered."""
+    connection = http.client.HTTPConnection(SERVER, HTTP_PORT, timeout=PATIENCE_S)
+    connection.request(method, path, headers={"Content-Type": "application/json"})
+    return connection.getresponse().status
 
 
 def echo() -> int:
@@ -210,6 +226,30 @@ def main() -> None:
         # 48 datagrams, of which one is a request of NTP from port 123.
         assert second["received"] == 48 + 1_000 and first["received"] <= 48
         assert second["reflection_port"] >= 36
+        passed += 1
+
+        # Each has ports that the other does not know, and on loopback no limit ends a
+        # conversation.
+        asking = Timeball(program, server, "127.0.0.1", ports=THESE_PORTS)
+        asked = Timeball(program, server, "127.0.0.2", ports=OTHER_PORTS)
+        inside(server, lambda: introduce("127.0.0.1", "127.0.0.2", THESE_PORTS, OTHER_PORTS))
+        asking, asked = asking.end(), asked.end()
+        print(f"two servers at ports of their own introduced to one another: {asking}, {asked}")
+        # Daytime and time answer all twelve; text its question and NTP its request, from
+        # four ports each. To those last eight daytime and time have an answer once more,
+        # and to that nobody has.
+        assert asking["received"] == 12 + 12 + 4 + 4 and asking["replied"] == 4
+        assert asked["received"] == 48 + 4 + 1_000 and asked["replied"] == 32 + 1_000
+        passed += 1
+
+        timeball = Timeball(program, server, SERVER, f"http.address = '0.0.0.0:{HTTP_PORT}'\n")
+        asked = [("GET", "/metrics"), ("GET", "/healthz"), ("GET", "/readyz"),
+                 ("GET", "/"), ("GET", "/status"), ("GET", "/events"), ("POST", "/reload")]
+        statuses = inside(client, lambda: [http_status(*one) for one in asked])
+        timeball.end()
+        print(f"HTTP from elsewhere: {statuses}")
+        assert statuses[:3] == [200] * 3
+        assert all(status in (401, 403) for status in statuses[3:])
         passed += 1
 
         timeball = Timeball(program, server, "127.0.0.1")

@@ -1,9 +1,9 @@
 //! No server here answers what a server here sends, so no forged datagram can
 //! set two of them talking.
 //!
-//! Daytime and Time answer whatever they get, by their RFCs. What keeps two of
-//! *them* apart is admission, which knows the port a datagram comes from; here
-//! it is shown that nobody else answers them.
+//! Daytime and Time answer whatever they get, by their RFCs, but what one of them
+//! sends. An NTP reply, or a text, is answered by them, and that ends there: neither
+//! answers a line or four octets.
 
 use super::ntp::{all_settings, any_exchange, any_request};
 use super::{answer, at, daytime, text};
@@ -66,6 +66,33 @@ fn a_text_that_ntp_takes_for_a_request_starts_no_conversation() {
         }
     }
     assert!(taken > 0, "no text was one that NTP takes for a request");
+}
+
+#[test]
+fn daytime_and_time_answer_neither_themselves_nor_each_other_in_any_zone() {
+    let exchange = exchange_at(at("2026-09-30T23:59:59.123456789Z"));
+    for zone in TZ_VARIANTS {
+        let mut all: Vec<Box<dyn Protocol>> = vec![
+            Box::new(daytime::server(DaytimeFormat::Rfc867, zone)),
+            Box::new(daytime::server(DaytimeFormat::Smtp, zone)),
+            Box::new(daytime::server(DaytimeFormat::Strftime("%H".into()), zone)),
+            Box::new(daytime::server(DaytimeFormat::Strftime("%S".into()), zone)),
+            Box::new(Time),
+        ];
+        all.extend(lines_of_48_octets().into_iter().map(|format| {
+            Box::new(daytime::server(DaytimeFormat::Strftime(format), zone)) as Box<dyn Protocol>
+        }));
+        for server in &all {
+            let reply = answer(&**server, b"", &exchange).expect("it answers anything");
+            for other in &all {
+                assert_eq!(
+                    answer(&**other, &reply, &exchange),
+                    Err("not_the_question"),
+                    "{zone}: {reply:?}"
+                );
+            }
+        }
+    }
 }
 
 #[test]

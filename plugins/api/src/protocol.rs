@@ -123,7 +123,8 @@ pub enum DropReason {
         /// The mode it claims.
         mode: u8,
     },
-    /// Not the words of the text protocol; answering could loop.
+    /// Not the words of the text protocol, or what a server of Daytime or Time sends;
+    /// answering could loop.
     NotTheQuestion,
     /// Authenticated with a key that is not known here.
     UnknownKey,
