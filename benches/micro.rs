@@ -137,6 +137,7 @@ fn admission(bencher: Bencher<'_, '_>, asked: &str) {
             networks: Arc::new(Networks::new(&own, &[])),
             on_deny: OnDeny::Silent,
             limits: (asked == "clients").then(limits).map(Arc::new),
+            limits_clients: true,
         });
     }
     let (mut client, mut now) = (0_u32, Monotonic::from_nanos(1 << 40));

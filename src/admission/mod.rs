@@ -109,6 +109,10 @@ pub struct Gate {
     pub on_deny: OnDeny,
     /// What holds for those who are; `None` is no limit.
     pub limits: Option<Arc<Limits>>,
+    /// Whether the limits say how often each client is answered. Without that they
+    /// still say how often somebody who is not served gets a kiss, and how many
+    /// replies leave that are longer than their requests.
+    pub limits_clients: bool,
 }
 
 /// Decides who gets an answer.
@@ -182,12 +186,15 @@ impl Admission {
             return Verdict::Answer;
         };
         let spared = limits.on_rate.spares_loopback && peer.ip().to_canonical().is_loopback();
+        let is_limited = gate.limits_clients;
         if spared {
             Verdict::Answer
         } else if self.amplifies.is_some() {
-            limits.admit_amplified(peer, now)
-        } else {
+            limits.admit_amplified(peer, now, is_limited)
+        } else if is_limited {
             limits.admit(peer, now, bits)
+        } else {
+            Verdict::Answer
         }
     }
 }
@@ -226,8 +233,8 @@ impl Limits {
 
     /// For replies that are longer than their requests: what is too much gets
     /// none, by chance or otherwise.
-    fn admit_amplified(&self, peer: SocketAddr, now: Monotonic) -> Verdict {
-        if !self.limiter.take(peer.ip(), now) {
+    fn admit_amplified(&self, peer: SocketAddr, now: Monotonic, is_limited: bool) -> Verdict {
+        if is_limited && !self.limiter.take(peer.ip(), now) {
             Verdict::Drop(DropReason::RateLimited)
         } else if self.ceiling.take(now) {
             Verdict::Answer

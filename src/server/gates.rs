@@ -42,14 +42,15 @@ impl Gates {
         Arc::clone(&self.limits)
     }
 
-    /// The gate of a listener, with the limits or without.
-    pub(super) fn gate(&self, listener: &ListenerAdmission, has_limits: bool) -> Gate {
+    /// The gate of a listener; where the time is made up nothing is limited.
+    pub(super) fn gate(&self, listener: &ListenerAdmission, is_test_time: bool) -> Gate {
         let allow = listener.allow.as_ref().unwrap_or(&self.settings.allow);
         let deny = listener.deny.as_ref().unwrap_or(&self.settings.deny);
         Gate {
             networks: Arc::new(Networks::new(allow, deny)),
             on_deny: listener.on_deny.unwrap_or(self.settings.on_deny),
-            limits: has_limits.then(|| Arc::clone(&self.limits)),
+            limits: (!is_test_time).then(|| Arc::clone(&self.limits)),
+            limits_clients: listener.rate_limit,
         }
     }
 }

@@ -236,8 +236,7 @@ pub(super) fn admission_of(
     let Some(gates) = gates else {
         return admission;
     };
-    let has_limits = settings.admission.rate_limit && !source.test_time;
-    admission.with_gate(gates.gate(&settings.admission, has_limits))
+    admission.with_gate(gates.gate(&settings.admission, source.test_time))
 }
 
 /// Binds beside sockets that were given, where there are fewer than shards.
@@ -381,12 +380,13 @@ pub(crate) fn room(settings: &ProtocolSettings) -> Room {
             request: 256,
             reply: LINE,
         },
+        // So long that what another server may send can be told.
         ProtocolSettings::Daytime { .. } => Room {
-            request: 64,
+            request: LINE,
             reply: LINE,
         },
         ProtocolSettings::Time => Room {
-            request: 64,
+            request: LINE,
             reply: 8,
         },
         ProtocolSettings::Ntp(_) => Room {

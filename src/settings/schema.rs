@@ -254,7 +254,7 @@ pub const XDP: &[Key] = &[
         name: "mode",
         accepts: Accepts::OneOf(&["auto", "native", "generic"]),
         default: Default::Is("auto"),
-        help: "where: `native` in the driver itself, `generic` behind it, with any driver and a third of the gain; `auto` is native where that can be had",
+        help: "where: `native` in the driver itself, `generic` behind it, with any driver and a third of the gain; `auto` is native on a device whose driver has it, and generic on all else (veth, bond, VLAN)",
     },
 ];
 
@@ -334,7 +334,7 @@ pub const LISTENER: &[Key] = &[
         name: "rate_limit",
         accepts: Accepts::Flag,
         default: Default::Is("true"),
-        help: "whether the limits of `[admission]` hold here; on a mock source they never do",
+        help: "whether each client is limited here as `[admission]` says; kisses for those who are not served, and replies that are longer than their requests, are limited all the same; on a mock source nothing is",
     },
 ];
 

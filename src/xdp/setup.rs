@@ -152,7 +152,7 @@ impl Plan {
         if gate.on_deny == OnDeny::Kiss {
             flags |= words::HAS_DENY_KISS;
         }
-        if let Some(limits) = &gate.limits {
+        if let Some(limits) = gate.limits.as_ref().filter(|_| gate.limits_clients) {
             let numbers = limits.limiter.numbers();
             let is_ours = limits.limiter.is_on(maps.clients.0.words());
             if !is_ours || self.numbers.is_some_and(|others| others != numbers) {

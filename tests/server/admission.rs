@@ -1,6 +1,6 @@
 //! Who is served, and how often: over a network in memory, from any address.
 
-use crate::support::{PATIENCE, mark_of, ntp_request, settings};
+use crate::support::{PATIENCE, client_of, mark_of, ntp_request, settings};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use timeball::api::DropReason;
@@ -190,6 +190,64 @@ fn text_daytime_and_time_are_silent_beyond_the_limits() {
         assert_eq!(totals.replied + over, 4, "{protocol}: {totals}");
         assert!(over >= 1, "{protocol}: {totals}");
     }
+}
+
+#[test]
+fn what_could_be_turned_on_others_is_limited_though_no_client_is() {
+    let limits = "[admission]\namplified_replies = 10\non_deny = 'kod'\n\
+                  [admission.rate_limit]\nrate = 0.001\nburst = 3";
+    for protocol in ["text", "daytime", "time"] {
+        let served = Served::new(protocol, limits, "rate_limit = false");
+        for _ in 0..50 {
+            served.asks("192.168.0.1", b"Send time");
+        }
+        crate::support::wait_for("all are decided upon", || {
+            (served.server.totals().received == 50).then_some(())
+        });
+        let totals = served.stop();
+        let over = totals.dropped_for(DropReason::OverCeiling);
+        assert_eq!(totals.dropped_for(DropReason::RateLimited), 0, "{totals}");
+        assert_eq!(totals.replied + over, 50, "{protocol}: {totals}");
+        assert!(over >= 1, "{protocol}: {totals}");
+    }
+    let served = Served::new("ntp", limits, "rate_limit = false");
+    for mark in 1..=10 {
+        served.asks("192.0.2.1", &ntp_request(mark));
+        served.asks("192.168.0.1", &ntp_request(mark));
+    }
+    served.replies(&ntp_request(12));
+    let totals = served.stop();
+    assert_eq!(totals.kissed_deny, 3, "{totals}");
+    assert_eq!(totals.dropped_for(DropReason::Denied), 7, "{totals}");
+    assert_eq!(totals.kissed_rate, 0, "{totals}");
+}
+
+#[test]
+fn a_reload_changes_how_often_a_client_is_answered() {
+    let text = |burst: u32| {
+        format!(
+            "max_queue_delay = 0\n[admission.rate_limit]\nrate = 0.001\nburst = {burst}\n\
+             leak = 0\nkod_share = 0\n[sources.it]\nkind = 'monotonic-offset'\n[[listeners]]\n\
+             protocol = 'ntp'\naddress = '127.0.0.1:0'\nsource = 'it'\n"
+        )
+    };
+    let server = Server::new(settings(&text(1))).start().unwrap();
+    let client = client_of(server.address(0));
+    let asks = |count: u64| {
+        let before = server.totals();
+        for mark in 1..=count {
+            client
+                .send_to(&ntp_request(mark), server.address(0))
+                .unwrap();
+        }
+        let all = || server.totals().received == before.received + count;
+        crate::support::wait_for("all are decided upon", || all().then_some(()));
+        server.totals().dropped_for(DropReason::RateLimited)
+            - before.dropped_for(DropReason::RateLimited)
+    };
+    assert_eq!(asks(10), 9);
+    server.reload(settings(&text(5))).unwrap();
+    assert_eq!(asks(10), 5);
 }
 
 #[test]

@@ -74,6 +74,7 @@ pub fn interface() -> Interface {
         index: 7,
         hardware_address: SERVER_HARDWARE,
         is_loopback: false,
+        is_device: true,
         addresses: ["192.0.2.1", "2001:db8::1"]
             .map(|it| it.parse().unwrap())
             .into(),
@@ -121,6 +122,7 @@ fn gate(on_deny: OnDeny, limiter: Limiter, leak: Share, kiss: Share) -> Gate {
             },
             ceiling: Ceiling::new(1_000),
         })),
+        limits_clients: true,
     }
 }
 
