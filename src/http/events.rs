@@ -33,9 +33,15 @@ impl Events {
     }
 
     /// Tells `json` to everybody who listens. Who has not taken the one before
-    /// gets only this.
+    /// gets only this; and behind the end there is nothing more.
     pub fn tell(&self, json: &str) {
-        self.latest.send_replace(Some(event(json)));
+        self.latest.send_if_modified(|latest| match latest {
+            Some(latest) => {
+                *latest = event(json);
+                true
+            }
+            None => false,
+        });
     }
 
     /// Ends every stream.
@@ -79,4 +85,23 @@ impl Place {
 /// line.
 fn event(json: &str) -> Bytes {
     format!("event: status\ndata: {json}\n\n").into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::StreamExt;
+
+    #[actix_rt::test]
+    async fn what_is_told_behind_the_end_keeps_no_stream_open() {
+        let events = Events::default();
+        let place = events.place().expect("there is one");
+        let mut stream = Box::pin(place.listen("1"));
+        assert!(stream.next().await.is_some());
+        events.tell("2");
+        assert!(stream.next().await.is_some());
+        events.end();
+        events.tell("3");
+        assert!(stream.next().await.is_none());
+    }
 }
