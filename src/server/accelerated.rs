@@ -158,9 +158,9 @@ impl Accelerated {
     /// # Errors
     /// The operating system's, where that thread cannot be had.
     pub fn serve(&mut self, listeners: Vec<Accelerable>) -> io::Result<Settled> {
-        let settled = self.shared.settle(listeners, &*self.clock);
         if self.feeder.is_none() {
             let shared = self.shared.clone();
+            let ended = self.shared.clone();
             let tick = move |clock: &dyn HostClock, is_second| {
                 let mut state = shared.lock();
                 if is_second && state.look_at_addresses() {
@@ -168,15 +168,19 @@ impl Accelerated {
                 }
                 state.accelerator.feed(clock.now());
             };
-            self.feeder = Some(Feeder::start(Arc::clone(&self.clock), tick)?);
+            let end = move || ended.lock().accelerator.detach();
+            self.feeder = Some(Feeder::start(Arc::clone(&self.clock), tick, end)?);
         }
-        Ok(settled)
+        Ok(self.shared.settle(listeners, &*self.clock))
     }
 
     /// What tells the program what a look at the sources has changed: to be done right
     /// behind those looks.
     pub fn upkeep(&self) -> Box<dyn Upkeep> {
-        Box::new(FeedsBehindSources(self.shared.clone()))
+        Box::new(FeedsBehindSources {
+            shared: self.shared.clone(),
+            clock: Arc::clone(&self.clock),
+        })
     }
 
     /// Detaches the program: from now on the sockets get all. What it counted can
@@ -186,11 +190,17 @@ impl Accelerated {
     }
 }
 
-struct FeedsBehindSources(Shared);
+struct FeedsBehindSources {
+    shared: Shared,
+    clock: Arc<dyn HostClock>,
+}
 
 impl Upkeep for FeedsBehindSources {
-    fn tend(&mut self, now: HostInstant) -> Option<Notice> {
-        self.0.lock().accelerator.feed(now);
+    fn tend(&mut self, _: HostInstant) -> Option<Notice> {
+        let state = self.shared.lock();
+        // Now, and not before the lock: the clock may have been stepped since, and
+        // the program been told.
+        state.accelerator.feed(self.clock.now());
         None
     }
 }
@@ -280,13 +290,20 @@ impl State {
         interface.addresses = own.copied().collect();
         let name = interface.name.clone();
         self.accelerator.set_addresses(interface);
+        let is_loopback = self.accelerator.interface().is_loopback;
         let offered = |it: &Accelerable| {
             let ip = it.address.ip();
-            let is_here = ip.is_unspecified() || self.present.contains(&ip);
+            let is_here = match ip.is_unspecified() {
+                // It stands for those of the interface.
+                true => self.addresses.iter().any(|own| self.present.contains(own)),
+                false => self.present.contains(&ip),
+            };
             if !is_here {
                 return Err(NotAccelerated::NotHere);
             }
-            if it.interface.as_ref().is_some_and(|it| *it != name) {
+            // One of another interface, or of a VLAN on this one, is asked for there.
+            let is_own = ip.is_unspecified() || is_loopback || self.addresses.contains(&ip);
+            if !is_own || it.interface.as_ref().is_some_and(|it| *it != name) {
                 return Err(NotAccelerated::OtherInterface);
             }
             it.ntp.ok_or(NotAccelerated::OtherProtocol)
@@ -309,6 +326,7 @@ impl State {
         let outcomes = self
             .accelerator
             .serve(&listeners, clock.now(), rand::random::<u64>);
+        self.accelerator.feed(clock.now());
         let outcomes = outcomes.into_iter().zip(offered);
         for (place, (outcome, offered)) in self.places.iter_mut().zip(outcomes) {
             let (Some(place), Some(offered)) = (place, offered) else {

@@ -16,6 +16,9 @@ pub struct Interface {
     pub hardware_address: [u8; 6],
     /// Whether it is loopback.
     pub is_loopback: bool,
+    /// Whether there is a device behind it, or a hypervisor's: on others, native mode
+    /// may depend on what is at their other end.
+    pub is_device: bool,
     /// Its own addresses.
     pub addresses: Vec<IpAddr>,
 }
@@ -61,7 +64,15 @@ impl Interface {
             index,
             hardware_address: hardware_address.unwrap_or_default(),
             is_loopback,
+            is_device: is_device(name),
             addresses,
         })
     }
+}
+
+/// Whether the kernel has a device for the interface, and not only a name: one of
+/// veth, bridge, bond, VLAN and tunnel has none. False where `/sys` is not there, or
+/// of another network namespace.
+fn is_device(name: &str) -> bool {
+    std::fs::exists(format!("/sys/class/net/{name}/device")).unwrap_or(false)
 }

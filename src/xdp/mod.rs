@@ -74,7 +74,8 @@ pub enum XdpError {
 /// Where in its way a frame meets the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Mode {
-    /// In the driver if it can, else in the network stack.
+    /// In the driver of a device if that can, else in the network stack: a veth
+    /// takes the program and then loses every reply if there is none at its other end.
     #[default]
     Auto,
     /// In the driver.
@@ -176,7 +177,8 @@ impl Accelerator {
     /// As for [`XdpProgram::attach`], of the last mode that was tried.
     pub fn attach(&mut self, mode: Mode) -> Result<AttachMode, BpfError> {
         let modes: &[AttachMode] = match mode {
-            Mode::Auto => &[AttachMode::Native, AttachMode::Generic],
+            Mode::Auto if self.interface.is_device => &[AttachMode::Native, AttachMode::Generic],
+            Mode::Auto => &[AttachMode::Generic],
             Mode::Native => &[AttachMode::Native],
             Mode::Generic => &[AttachMode::Generic],
         };

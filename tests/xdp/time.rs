@@ -7,7 +7,8 @@ use crate::differential::{Chance, Straight, XDP_PASS, XDP_TX, interface, source,
 use crate::frames::Frame;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use timeball::admission::Admission;
+use timeball::admission::networks::Networks;
+use timeball::admission::{Admission, Gate, OnDeny};
 use timeball::api::{
     Delta, Forecast, HostClock, HostInstant, LeapIndicator, NtpTimestamp, Quality, Reading, Source,
     Stretch, Timestamp,
@@ -215,6 +216,63 @@ fn a_program_that_is_not_fed_falls_silent_and_answers_again_when_it_is() {
     assert!(accelerator.serve(&nobody, OsClock.now(), || 1).is_empty());
     accelerator.feed(OsClock.now());
     assert_eq!(asked(&accelerator), None);
+}
+
+#[test]
+fn who_is_not_let_in_is_for_the_sockets_too_while_the_program_is_not_fed() {
+    const XDP_DROP: u32 = 1;
+    let mut accelerator = loaded();
+    let now = OsClock.now();
+    let source = source(Forecast {
+        now: exact(now),
+        next: None,
+    });
+    let admission = Admission::for_checked_requests().with_gate(Gate {
+        networks: Arc::new(Networks::new(&[], &[])),
+        on_deny: OnDeny::Silent,
+        limits: None,
+        limits_clients: false,
+    });
+    let listener = Listener {
+        address: SERVER.parse().unwrap(),
+        ntp: Ntp::default(),
+        source: &source,
+        admission: &admission,
+    };
+    let outcome = accelerator.serve(&[Some(listener)], now, || 1);
+    assert_eq!(outcome, [Some(Ok(()))]);
+    let returned = || {
+        let run = accelerator.test_run(&request(), 1, &mut [0; 128]);
+        run.unwrap().returned
+    };
+    let is_dropped = (0..ROUNDS).any(|_| {
+        accelerator.feed(OsClock.now());
+        returned() == XDP_DROP
+    });
+    assert!(is_dropped);
+    accelerator.pause();
+    assert_eq!(returned(), XDP_PASS);
+    accelerator.feed(OsClock.now().earlier_by(VALID + Delta::from_nanos(1)));
+    assert_eq!(returned(), XDP_PASS);
+    assert_eq!(accelerator.counts(0).replies, 0);
+}
+
+#[test]
+fn a_test_run_writes_into_its_room_alone() {
+    let accelerator = loaded();
+    assert!(accelerator.test_run(&request(), 1, &mut []).is_err());
+    let mut room = [0xa5; 128];
+    assert!(
+        accelerator
+            .test_run(&request(), 1, &mut room[64..72])
+            .is_err()
+    );
+    assert!(
+        room[..64]
+            .iter()
+            .chain(&room[72..])
+            .all(|&octet| octet == 0xa5)
+    );
 }
 
 #[test]

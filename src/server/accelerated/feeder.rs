@@ -1,21 +1,25 @@
 //! The thread that tells the program in the driver what time it is.
 
 use crate::api::{Delta, HostClock, Monotonic};
-use rustix::io::{Errno, read};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use rustix::time::{
-    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
-    timerfd_settime,
+    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, timerfd_create, timerfd_settime,
 };
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use tracing::error;
 
 /// How often, if the host's clock is not stepped: several times in
 /// [`VALID`](crate::xdp::VALID).
-const TICK_NANOS: i64 = 125_000_000;
-/// Ticks in a second, if none is late.
-const TICKS_PER_SECOND: i64 = 8;
+const TICK: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 125_000_000,
+};
+/// A little less than a second, and ticks are never early.
+const ALMOST_A_SECOND: Delta = Delta::from_millis(900);
 
 /// Ticks until it is dropped.
 pub(super) struct Feeder {
@@ -23,39 +27,40 @@ pub(super) struct Feeder {
 }
 
 impl Feeder {
-    /// Calls `tick` several times a second, and at once when somebody steps the
-    /// host's clock; with whether a second is over.
+    /// Calls `tick` at once, several times a second, and when somebody steps the
+    /// host's clock; with whether a second is over. Calls `end` where that is not
+    /// possible any more.
     ///
     /// # Errors
     /// The operating system's, when a timer or a thread cannot be had.
     pub fn start(
         clock: Arc<dyn HostClock>,
         tick: impl Fn(&dyn HostClock, bool) + Send + 'static,
+        end: impl FnOnce() + Send + 'static,
     ) -> io::Result<Self> {
-        let timer = timerfd_create(TimerfdClockId::Realtime, TimerfdFlags::CLOEXEC)?;
+        let steps = timerfd_create(TimerfdClockId::Realtime, TimerfdFlags::CLOEXEC)?;
         let is_over = Arc::<AtomicBool>::default();
         let until = Arc::clone(&is_over);
         let feed = move || {
             // By the clock, and not by the number of ticks: on a busy machine each
             // of them is late.
-            let second = Delta::from_nanos(TICK_NANOS * (TICKS_PER_SECOND - 1));
             let mut begun: Option<Monotonic> = None;
-            loop {
-                // Not from before the wait for a step to the look at the clock: a step
-                // in between is seen by one or the other.
-                if let Err(error) = wait(&timer, &*clock) {
-                    tracing::error!(%error, "the network driver is told no time any more");
-                    return;
-                }
-                if until.load(Ordering::Relaxed) {
-                    return;
+            while !until.load(Ordering::Relaxed) {
+                // Before the look at the clock: a step behind it ends the wait.
+                if let Err(error) = watch(&steps) {
+                    error!(%error, "the network driver is told no time any more");
+                    return end();
                 }
                 let now = clock.now().monotonic;
-                let is_second = begun.is_none_or(|begun| now - begun > second);
+                let is_second = begun.is_none_or(|begun| now - begun > ALMOST_A_SECOND);
                 if is_second {
                     begun = Some(now);
                 }
                 tick(&*clock, is_second);
+                if let Err(error) = wait(&steps) {
+                    error!(%error, "the network driver is told no time any more");
+                    return end();
+                }
             }
         };
         std::thread::Builder::new().name("xdp".into()).spawn(feed)?;
@@ -69,28 +74,27 @@ impl Drop for Feeder {
     }
 }
 
-/// Waits for a tick, or less if the clock is stepped.
-fn wait(timer: &OwnedFd, clock: &dyn HostClock) -> io::Result<()> {
-    let until = clock.now().realtime.as_nanos().saturating_add(TICK_NANOS);
-    let until = Itimerspec {
-        it_interval: Timespec {
-            tv_sec: 0,
-            tv_nsec: 0,
-        },
+/// Has the timer, which never comes, be readable as soon as the clock is stepped.
+fn watch(steps: &OwnedFd) -> io::Result<()> {
+    let never = Itimerspec {
+        it_interval: Timespec::default(),
         it_value: Timespec {
-            tv_sec: until.div_euclid(1_000_000_000),
-            tv_nsec: until.rem_euclid(1_000_000_000),
+            tv_sec: i64::from(i32::MAX) * 4, // in the year 2242
+            tv_nsec: 0,
         },
     };
     let flags = TimerfdTimerFlags::ABSTIME | TimerfdTimerFlags::CANCEL_ON_SET;
-    match timerfd_settime(timer, flags, &until) {
-        // The clock was stepped since the last look.
-        Ok(_) | Err(Errno::CANCELED) => {}
-        Err(error) => return Err(error.into()),
+    match timerfd_settime(steps, flags, &never) {
+        // The clock was stepped since the last time; the timer is set all the same.
+        Ok(_) | Err(Errno::CANCELED) => Ok(()),
+        Err(error) => Err(error.into()),
     }
-    let mut ticks = [0; 8];
-    match read(timer, &mut ticks) {
-        Ok(_) | Err(Errno::CANCELED | Errno::INTR) => Ok(()),
+}
+
+/// Waits for a tick by the monotonic clock, or less if the other one is stepped.
+fn wait(steps: &OwnedFd) -> io::Result<()> {
+    match poll(&mut [PollFd::new(steps, PollFlags::IN)], Some(&TICK)) {
+        Ok(_) | Err(Errno::INTR) => Ok(()),
         Err(error) => Err(error.into()),
     }
 }

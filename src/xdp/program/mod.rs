@@ -69,6 +69,7 @@ mod stack {
     pub const IS_KISS: i16 = -128;
     pub const FENCE: i16 = -136;
     pub const TICKS: i16 = -144;
+    pub const MOMENT: i16 = -152;
 }
 
 /// Where the parts of a frame are.
@@ -144,8 +145,11 @@ impl Writer {
     fn answer(&mut self, family: Family) {
         self.check_frame(family);
         self.find_listener(family);
-        self.check_lists(family);
+        // First: who has not been fed, or is to be silent, drops nothing either.
         self.read_clock();
+        self.it.store(Size::Double, R10, stack::MOMENT, R9);
+        self.check_lists(family);
+        self.it.load(Size::Double, R9, R10, stack::MOMENT);
         self.check_nothing_was_written();
         self.check_limits(family);
         self.write_reply(family);

@@ -162,13 +162,18 @@ impl XdpProgram {
         repeat: u32,
         room: &mut [u8],
     ) -> Result<TestRun, BpfError> {
+        if room.is_empty() {
+            // The kernel takes a length of zero for no limit.
+            let error = std::io::Error::from_raw_os_error(libc::ENOSPC);
+            return Err(BpfError::of(Step::TestRun, error, ""));
+        }
         let room_len = u32::try_from(room.len()).unwrap_or(u32::MAX);
         let mut attributes = self
             .test_attributes(frame, repeat)
             .number(12, room_len)
             .output(24, room);
-        // SAFETY: the frame and the room have the lengths stated, and both are
-        // borrowed, the room mutably.
+        // SAFETY: the frame and the room have the lengths stated, that of the room is
+        // not zero, and both are borrowed, the room mutably.
         unsafe { bpf(Command::ProgramTestRun, &mut attributes) }
             .map_err(|error| BpfError::of(Step::TestRun, error, ""))?;
         Ok(TestRun {
