@@ -7,9 +7,11 @@
 - A flood in the name of one client: that client still gets answers.
 - Datagrams that pretend to come from a service that answers anything, or from another
   timeball, at the same ports or at others: no conversation comes of them.
+- Clients that begin with a burst (chronyd, NTPsec's ntpd with `iburst`): all of it is answered
+  by the default settings.
 - Somebody else on the network at the port of HTTP: gets metrics and health, and no more.
 
-Needs root and iproute2. Two network namespaces with a cable between them are made, and
+Needs root, iproute2, and `chronyd` and `ntpsec` of `.ci/peers` in the PATH. Two network namespaces with a cable between them are made, and
 removed at the end; no datagram leaves them.
 """
 
@@ -26,6 +28,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 
 sys.path.append(str(pathlib.Path(__file__).parent.parent / "support"))
 from namespaces import CABLE, PATIENCE_S, cabled, inside, run, wait_for  # noqa: E402
@@ -78,6 +81,17 @@ class Timeball:
                 stderr=log,
             )
         wait_for(lambda: ports.exists() and json.loads(ports.read_text()), self.log)
+
+    def counted_so_far(self) -> dict[str, int]:
+        """What it has counted, as it says at a signal."""
+        # Not so often that the log leaves lines out.
+        time.sleep(0.1)
+        before = self.log.read_text().count(" counted ")
+        # Not by `self.process`, whose child it is not in a namespace's process.
+        os.kill(self.process.pid, signal.SIGUSR1)
+        wait_for(lambda: self.log.read_text().count(" counted ") > before, self.log)
+        last = [line for line in self.log.read_text().splitlines() if " counted " in line][-1]
+        return {key: int(value) for key, value in re.findall(r"(\w+)=(\d+)", last)}
 
     def resident_kib(self) -> int:
         status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
@@ -168,6 +182,34 @@ def introduce(first: str, second: str, asking: dict[str, int] = PORTS,
         fence.recv(1024)
 
 
+def begins_with_a_burst(command: list[str], at_least: int, timeball: "Timeball") -> None:
+    """Runs a client, which sets no clock, until that many of its requests are answered."""
+    client = subprocess.Popen(
+        ("setpriv", "--bounding-set=-sys_time", "--inh-caps=-sys_time", *command),
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_for(lambda: timeball.counted_so_far()["replied"] >= at_least, timeball.log)
+    finally:
+        client.kill()
+        client.wait()
+
+
+def burst_of_chronyd(folder: pathlib.Path, timeball: "Timeball") -> None:
+    (folder / "chrony.conf").write_text(
+        f"server {SERVER} iburst\nport 0\ncmdport 0\nbindcmdaddress /\npidfile {folder}/pid\n")
+    begins_with_a_burst(["chronyd", "-4", "-x", "-d", "-u", "root", "-f", f"{folder}/chrony.conf"],
+                        4, timeball)
+
+
+def burst_of_ntpsec(folder: pathlib.Path, timeball: "Timeball") -> None:
+    (folder / "ntp.conf").write_text(
+        f"disable ntp\ninterface ignore wildcard\ninterface listen {CLIENT}\n"
+        f"server {SERVER} iburst\n")
+    begins_with_a_burst(["ntpsec", "-n", "-g", "-c", f"{folder}/ntp.conf", "-p", f"{folder}/pid"],
+                        6, timeball)
+
+
 def http_status(method: str, path: str) -> int:
     """What a client elsewhere on the network is answered."""
     connection = http.client.HTTPConnection(SERVER, HTTP_PORT, timeout=PATIENCE_S)
@@ -240,6 +282,15 @@ def main() -> None:
         # and to that nobody has.
         assert asking["received"] == 12 + 12 + 4 + 4 and asking["replied"] == 4
         assert asked["received"] == 48 + 4 + 1_000 and asked["replied"] == 32 + 1_000
+        passed += 1
+
+        for burst in (burst_of_chronyd, burst_of_ntpsec):
+            timeball = Timeball(program, server, SERVER)
+            with tempfile.TemporaryDirectory() as name:
+                inside(client, lambda: burst(pathlib.Path(name), timeball))
+            counted = timeball.end()
+            print(f"{burst.__name__.replace('_', ' ')}: {counted}")
+            assert counted["replied"] == counted["received"], counted
         passed += 1
 
         timeball = Timeball(program, server, SERVER, f"http.address = '0.0.0.0:{HTTP_PORT}'\n")
