@@ -9,6 +9,9 @@ use timeball_api::{Delta, HostInstant, LeapIndicator, LeapSchedule, Monotonic, T
 
 const SECOND: Delta = Delta::from_seconds(1);
 const DAY: Delta = Delta::from_seconds(86_400);
+/// Far more than a kernel is late with a leap second, which it makes with a tick, and far
+/// enough from the end of the second that is inserted.
+const LATE: Delta = Delta::from_millis(500);
 
 /// A leap second, laid on the monotonic clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +35,8 @@ impl Leap {
             // before it may still be waiting for its reading.
             LeapSchedule::None if known.is_over(now.monotonic) => known,
             LeapSchedule::None => Self::None,
+            // It has not come to it, and shows a day that has not begun yet, or is over.
+            _ if known.is_owed(now) => known,
             LeapSchedule::InsertToday => Self::Insert { at: midnight },
             LeapSchedule::DeleteToday => Self::Delete {
                 at: midnight - SECOND,
@@ -42,12 +47,13 @@ impl Leap {
         }
     }
 
-    /// An insertion that was foreseen for less than a second before or after
-    /// `now` is the one in progress. It is known better than it can be told
-    /// from the clock, which shows the same second twice.
+    /// An insertion that was foreseen for less than a second before `now`, or after it
+    /// (and as much more as a kernel is late with the end of it), is the one in progress.
+    /// It is known better than it can be told from the clock, which shows the same second
+    /// twice.
     fn if_inserted_about(self, now: Monotonic) -> Option<Self> {
         match self {
-            Self::Insert { at } if (now - at).abs() < SECOND => Some(self),
+            Self::Insert { at } if now - at > -SECOND && now - at < SECOND + LATE => Some(self),
             _ => None,
         }
     }
@@ -106,6 +112,33 @@ impl Leap {
             Self::Insert { at } if now < at && at <= later => -SECOND,
             Self::Delete { at } if now < at && at <= later => SECOND,
             _ => Delta::ZERO,
+        }
+    }
+
+    /// The moment `now` as it is once the kernel has made its leap second: it does that with
+    /// a tick, some milliseconds late, and until then shows a second too many or too few.
+    pub(crate) fn made_at(self, now: HostInstant) -> HostInstant {
+        let step = match self {
+            Self::Insert { .. } if self.is_owed(now) => -SECOND,
+            Self::Delete { .. } if self.is_owed(now) => SECOND,
+            _ => return now,
+        };
+        HostInstant {
+            realtime: now.realtime + step,
+            ..now
+        }
+    }
+
+    /// Whether the moment of the leap second has come and the host's clock has run on.
+    fn is_owed(self, now: HostInstant) -> bool {
+        let has_come = |at: Monotonic| (Delta::ZERO..LATE).contains(&(now.monotonic - at));
+        let left = || until_midnight(now.realtime);
+        match self {
+            Self::None => false,
+            // It shows the beginning of the next day.
+            Self::Insert { at } => has_come(at) && DAY - left() < LATE,
+            // It shows the beginning of 23:59:59.
+            Self::Delete { at } => has_come(at) && (SECOND - LATE..=SECOND).contains(&left()),
         }
     }
 

@@ -40,13 +40,16 @@ impl Observation {
     /// seen. A refusal counts as a clock that is not synchronised.
     pub(crate) fn followed_by(self, now: HostInstant, answer: &io::Result<KernelState>) -> Self {
         match answer {
-            Ok(state) => Self {
-                made: now.monotonic,
-                checked: Some(now.realtime),
-                is_synchronised: state.synchronised,
-                maximum_error: state.maximum_error.max(Delta::ZERO),
-                leap: Leap::seen(state.leap, now, self.leap),
-            },
+            Ok(state) => {
+                let leap = Leap::seen(state.leap, now, self.leap);
+                Self {
+                    made: now.monotonic,
+                    checked: Some(leap.made_at(now).realtime),
+                    is_synchronised: state.synchronised,
+                    maximum_error: state.maximum_error.max(Delta::ZERO),
+                    leap,
+                }
+            }
             Err(_) => Self {
                 made: now.monotonic,
                 checked: self.checked,

@@ -135,13 +135,14 @@ impl SystemSource {
 impl TimeSource for SystemSource {
     fn read(&self, at: HostInstant) -> Result<Reading, Unavailable> {
         let seen = Observation::from_words(self.seen.read());
-        Ok(self.reading(&seen, at))
+        Ok(self.reading(&seen, seen.leap.made_at(at)))
     }
 
     /// Straight on with the host's clock, up to the next change that a leap
     /// second makes; the kernel steps its clock there by itself.
     fn forecast(&self, at: HostInstant) -> Option<Forecast> {
         let seen = Observation::from_words(self.seen.read());
+        let at = seen.leap.made_at(at);
         let next = |change: Monotonic| {
             let realtime = at.realtime + (change - at.monotonic);
             let jump = seen.leap.jump_between(at.monotonic, change);

@@ -190,6 +190,69 @@ fn a_look_that_straddles_the_leap_keeps_what_was_foreseen() {
     assert_eq!(indicator(&source, inserting(SECOND).0), NoWarning);
 }
 
+/// The same host where the kernel makes the leap second with its next tick. Until then its
+/// clock runs on, whatever it says: kernels differ there.
+fn late(
+    schedule: fn(Delta) -> (HostInstant, LeapSchedule),
+    span: Delta,
+    has_told: bool,
+) -> (HostInstant, LeapSchedule) {
+    let (on_time, said) = schedule(span);
+    if !(Delta::ZERO..Delta::from_millis(4)).contains(&span) {
+        return (on_time, said);
+    }
+    let (before, said_before) = schedule(-NANOSECOND);
+    let since = on_time.monotonic - before.monotonic;
+    let said = if has_told { said } else { said_before };
+    (before.later_by(since), said)
+}
+
+#[test]
+fn a_kernel_that_is_late_with_a_leap_second_makes_no_reading_wrong() {
+    let around = [-1_000_000, -1, 0, 1, 2_000_000, 3_999_999, 4_000_000];
+    let looks = around.into_iter().chain([500_000_000]);
+    let spans = around.into_iter().chain([
+        499_999_999,
+        500_000_000,
+        999_999_999,
+        1_000_000_000,
+        1_000_000_001,
+        1_500_000_000,
+    ]);
+    for happens in [inserting, deleting] {
+        for (look, has_told) in looks.clone().flat_map(|it| [(it, false), (it, true)]) {
+            let (machine, source, mut watch) = at_noon(happens(-SECOND).1);
+            let (now, leap) = late(happens, Delta::from_nanos(look), has_told);
+            machine.say(saying(leap));
+            watch.tend(now);
+            for span in spans.clone().map(Delta::from_nanos) {
+                let (shown, right) = (late(happens, span, has_told).0, happens(span).0);
+                let told = source.read(shown).expect("the host always has a time");
+                assert_eq!(told.time, right.realtime, "{span:?}, look at {look}");
+                assert_eq!(Ok(told), source.read(right), "{span:?}, look at {look}");
+                assert_eq!(source.forecast(shown), source.forecast(right));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_kernel_that_is_late_with_the_end_of_an_inserted_second_changes_no_reading() {
+    let (machine, source, mut watch) = at_noon(LeapSchedule::InsertToday);
+    machine.say(saying(LeapSchedule::InProgress));
+    for millis in [1_002, 1_499] {
+        watch.tend(inserting(Delta::from_millis(millis)).0);
+        for after in [0, 1, 100, 400] {
+            let at = inserting(Delta::from_millis(millis + after)).0;
+            let told = source.read(at).expect("the host always has a time");
+            assert_eq!(
+                (told.time, indicator(&source, at)),
+                (at.realtime, NoWarning)
+            );
+        }
+    }
+}
+
 #[test]
 fn an_alarm_far_from_midnight_lasts_a_second_at_most() {
     let (machine, source, mut watch) = at_noon(LeapSchedule::None);
