@@ -10,7 +10,7 @@ use timeball_ebpf::{Condition, Label, Size, SwapBits};
 const ETHERTYPE_IPV4: i32 = 0x0008;
 const ETHERTYPE_IPV6: i32 = 0xdd86;
 /// UDP and its length, 56, as words of the pseudo-header.
-const PSEUDO_PROTOCOL_AND_LEN: i32 = 0x1100 + 0x3800;
+pub(super) const PSEUDO_PROTOCOL_AND_LEN: i32 = 0x1100 + 0x3800;
 
 impl Writer {
     /// The frame, the setup, the Ethernet header; goes to `ipv6` for that.

@@ -218,13 +218,10 @@ impl Writer {
         self.it.bind(behind);
     }
 
-    /// Folds the sum of words in `sum` to the 16 bits of an internet checksum,
-    /// not inverted. RFC 1071.
+    /// Folds the sum of words in `sum`, less than 2^37, to the 16 bits of an internet
+    /// checksum, not inverted. RFC 1071.
     fn fold(&mut self, sum: timeball_ebpf::Register, spare: timeball_ebpf::Register) {
-        self.it.set(spare, sum);
-        self.it.shift_right(spare, 32);
-        self.it.set_32(sum, sum);
-        self.it.add(sum, spare);
+        // To 22 bits at most, to 0x1_0020 at most, and to 16 bits.
         for _ in 0..3 {
             self.it.set(spare, sum);
             self.it.shift_right(spare, 16);

@@ -4,9 +4,14 @@
 //! for both timestamps: they differ by their random bits, in the order of time.
 
 use super::super::layout::{at, counters, setup::listener};
+use super::frame::PSEUDO_PROTOCOL_AND_LEN;
 use super::{Family, Writer, XDP_TX, helper, stack};
 use timeball_ebpf::register::*;
 use timeball_ebpf::{Condition, Operation, Size, SwapBits, Width};
+
+/// The length of a UDP datagram of 48 octets, as a little-endian machine reads it from
+/// the wire.
+const LEN: i32 = 0x3800;
 
 impl Writer {
     pub(super) fn write_reply(&mut self, family: Family) {
@@ -147,7 +152,14 @@ impl Writer {
                 self.it.store(Size::Half, R6, 20, 0x4011);
             }
         }
-        self.exchange(Size::Half, family.udp(), family.udp() + 2);
+        // Both ports at once, to be read at once for the checksum: a processor that has
+        // just stored the halves of a word waits before it can load it.
+        self.it.load(Size::Word, R1, R6, family.udp());
+        self.it.set(R2, R1);
+        self.it.shift_right(R2, 16);
+        self.it.shift_left(R1, 16);
+        self.it.or(R1, R2);
+        self.it.store(Size::Word, R6, family.udp(), R1);
     }
 
     fn exchange(&mut self, size: Size, one: i16, other: i16) {
@@ -161,10 +173,11 @@ impl Writer {
     fn write_checksum(&mut self, family: Family) {
         let udp = family.udp();
         let present = self.it.label();
-        self.it.store(Size::Half, R6, udp + 6, 0);
-        self.it.set(R1, 0x1100 + 0x3800);
-        let words = family.addresses();
-        for place in words.chain((udp..family.frame_len()).step_by(4)) {
+        // Of the pseudo-header, and the word of length and checksum, not yet there.
+        self.it.set(R1, PSEUDO_PROTOCOL_AND_LEN + LEN);
+        let ports = std::iter::once(udp);
+        let payload = (family.payload()..family.frame_len()).step_by(4);
+        for place in family.addresses().chain(ports).chain(payload) {
             self.it.load(Size::Word, R2, R6, place);
             self.it.add(R1, R2);
         }
