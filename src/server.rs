@@ -5,6 +5,7 @@ mod accelerated;
 mod available;
 mod controlled;
 mod error;
+mod exchange;
 mod gates;
 mod listening;
 mod live;

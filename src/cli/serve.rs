@@ -22,7 +22,7 @@ use timeball::protocol::line::printable;
 use timeball::sandbox::Sandbox;
 use timeball::server::{Reread, WatchReloads};
 use timeball::settings::{Environment, Loader, SettingsErrors};
-use timeball::transport::inherited::BoundSocket;
+use timeball::transport::inherited::{BoundSocket, Role};
 use timeball::{Server, Settings, StartError};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -207,6 +207,7 @@ async fn serve(
 
     let mut beat = systemd::pulse().map(tokio::time::interval);
     let mut giving = FuturesUnordered::new();
+    let mut has_given_driver = false;
     let replaced = loop {
         tokio::select! {
             wish = told.recv() => match wish {
@@ -217,12 +218,20 @@ async fn serve(
                 Some(Told::Stop) | None => break None,
             },
             Some(successor) = successors.recv() => match server.sockets().await {
-                Ok(sockets) => giving.push(successor.give(sockets)),
+                Ok(sockets) => {
+                    has_given_driver |= sockets.iter().any(|it| matches!(it.role, Role::Driver(_)));
+                    giving.push(successor.give(sockets));
+                }
                 Err(error) => warn!(%error, "the sockets cannot be handed over"),
             },
             Some(given) = giving.next() => match given {
                 Ok(replaced) => break Some(replaced),
-                Err(error) => warn!(%error, "no server has taken this one's place; it serves on"),
+                Err(error) => {
+                    warn!(%error, "no server has taken this one's place; it serves on");
+                    if has_given_driver {
+                        warn!("its place in the network driver may be taken: sockets may answer alone until the next start");
+                    }
+                }
             },
             period = next(&mut beat) => match timeout(period, server.pulse()).await {
                 Ok(()) => systemd::alive(),

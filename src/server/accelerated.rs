@@ -16,10 +16,11 @@ use crate::metrics::Totals;
 use crate::protocol::ntp::Ntp;
 use crate::settings::{XdpMode, XdpSettings};
 use crate::transport::bpf::AttachMode;
+use crate::transport::inherited::{BoundSocket, Inherited, Role};
 use crate::xdp::{Accelerator, Clients, Counts, Interface, Listener, Mode, NotAccelerated};
 use feeder::Feeder;
 use std::io;
-use std::net::{IpAddr, SocketAddr, SocketAddrV6, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV6, UdpSocket};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tracing::{info, warn};
 
@@ -125,24 +126,55 @@ impl Accelerated {
         self.clients.memory()
     }
 
+    /// What holds the program, for a server that follows this one.
+    ///
+    /// # Errors
+    /// The operating system's, when it has no more descriptors.
+    pub fn link(&self) -> io::Result<Option<BoundSocket>> {
+        let state = self.shared.lock();
+        let link = state.accelerator.link()?;
+        Ok(link.map(|(socket, mode)| BoundSocket {
+            role: Role::Driver(mode),
+            address: (Ipv4Addr::UNSPECIFIED, 0).into(),
+            interface: Some(state.accelerator.interface().name.clone()),
+            socket,
+        }))
+    }
+
     /// Attaches the program: the last that takes rights. It passes on everything
-    /// until [`serve`](Self::serve). `None` where it cannot be attached.
-    pub fn attach(self) -> Option<Self> {
+    /// until [`serve`](Self::serve). Where a server before this one has given it what
+    /// holds its program, that is among the `inherited`, and the new one takes its place.
+    /// `None` where it cannot be attached.
+    pub fn attach(self, inherited: &mut Inherited) -> Option<Self> {
+        let mut state = self.shared.lock();
+        let interface = state.accelerator.interface().name.clone();
+        if let Some((link, mode)) = inherited.take_driver(&interface) {
+            match state.accelerator.replace(link, mode) {
+                Ok(()) => {
+                    tell(&interface, mode);
+                    if !self.is_wanted(mode) {
+                        warn!(
+                            %interface, mode = %name(mode),
+                            "the mode is that of the server before: another one takes a start \
+                             without --hand-over"
+                        );
+                    }
+                    drop(state);
+                    return Some(self);
+                }
+                // Its interface may have gone, and another have come by that name.
+                Err(error) => {
+                    warn!(%interface, %error, "the program of the server before is not replaced");
+                }
+            }
+        }
         let mode = match self.mode {
             XdpMode::Auto => Mode::Auto,
             XdpMode::Native => Mode::Native,
             XdpMode::Generic => Mode::Generic,
         };
-        let mut state = self.shared.lock();
-        let interface = state.accelerator.interface().name.clone();
         match state.accelerator.attach(mode) {
-            Ok(mode) => {
-                let mode = match mode {
-                    AttachMode::Native => "native",
-                    AttachMode::Generic => "generic",
-                };
-                info!(%interface, %mode, "answers from the network driver");
-            }
+            Ok(mode) => tell(&interface, mode),
             Err(error) => {
                 cannot(&interface, &error);
                 return None;
@@ -150,6 +182,14 @@ impl Accelerated {
         }
         drop(state);
         Some(self)
+    }
+
+    fn is_wanted(&self, mode: AttachMode) -> bool {
+        match self.mode {
+            XdpMode::Auto => true,
+            XdpMode::Native => mode == AttachMode::Native,
+            XdpMode::Generic => mode == AttachMode::Generic,
+        }
     }
 
     /// Answers for these listeners from now on. The first time, this starts the
@@ -183,7 +223,8 @@ impl Accelerated {
         })
     }
 
-    /// Detaches the program: from now on the sockets get all. What it counted can
+    /// Detaches the program, unless a server that follows has its place: from now on its
+    /// own sockets get all. What it counted can
     /// still be read.
     pub fn end(self) {
         self.shared.lock().accelerator.detach();
@@ -367,6 +408,17 @@ fn is_present(address: IpAddr, interface: u32) -> bool {
         IpAddr::V6(_) => SocketAddr::new(address, 0),
     };
     UdpSocket::bind(socket).is_ok()
+}
+
+fn tell(interface: &str, mode: AttachMode) {
+    info!(%interface, mode = %name(mode), "answers from the network driver");
+}
+
+const fn name(mode: AttachMode) -> &'static str {
+    match mode {
+        AttachMode::Native => "native",
+        AttachMode::Generic => "generic",
+    }
 }
 
 fn cannot(interface: &str, error: &dyn std::error::Error) {

@@ -12,10 +12,9 @@
 
 use super::accelerated::{Accelerable, Accelerated, Settled};
 use super::available::{Available, NextSources};
+use super::exchange::{Next, end_all, exchange, make_room, matched, open_all, turn_away_from};
 use super::gates::Gates;
-use super::listening::{
-    Channel, Common, Opened, Serving, Wanted, admission_of, change_receive_buffer,
-};
+use super::listening::{Common, Serving, Wanted, admission_of};
 use super::pulse::Pulse;
 use super::reloaded::{Reloaded, Renamed};
 use super::running::{BoundAddresses, Handle, Shown, State};
@@ -24,11 +23,10 @@ use crate::actors::supervisor::{End, Supervisor};
 use crate::admission::ports::PortSet;
 use crate::api::{Host, Source};
 use crate::http::ObservedSource;
-use crate::metrics::{ShardCounters, Totals};
+use crate::metrics::Totals;
 use crate::sandbox::may_bind;
-use crate::settings::{ListenerSettings, Place, ProtocolSettings, Settings, conflict};
+use crate::settings::{ProtocolSettings, Settings};
 use crate::transport::inherited::{BoundSocket, Inherited, Role};
-use crate::transport::udp::{share, turn_away};
 use futures_util::future::join_all;
 use std::collections::BTreeMap;
 use std::io;
@@ -76,15 +74,6 @@ pub(super) struct Live {
 /// What the network driver is called among the sources that are tended: like none of
 /// those.
 const DRIVER: &str = "[xdp]";
-
-/// A listener as it will be.
-struct Next {
-    /// Which of those that serve is in its place, if one is.
-    was: Option<usize>,
-    settings: ListenerSettings,
-    /// What is to be started; `None` leaves alone the one that serves.
-    opened: Option<(super::BoundListener, Vec<Opened>)>,
-}
 
 impl Live {
     /// Nothing runs yet.
@@ -181,7 +170,7 @@ impl Live {
                             error,
                         })?;
                     }
-                    let beside = self.make_room(number, listener, &matched)?;
+                    let beside = make_room(&self.listeners, number, listener, &matched)?;
                     Some(Wanted::bind(
                         number,
                         listener,
@@ -193,10 +182,11 @@ impl Live {
                 }
             };
         }
-        std::mem::take(&mut self.around.inherited).close_the_rest();
+        let mut inherited = std::mem::take(&mut self.around.inherited);
         if is_start {
-            self.accelerated = loaded.and_then(Accelerated::attach);
+            self.accelerated = loaded.and_then(|loaded| loaded.attach(&mut inherited));
         }
+        inherited.close_the_rest();
         if let Some(before) = self.around.before_serving.take() {
             let bound = BoundAddresses {
                 listeners: wanted.iter().flatten().map(|it| it.told.clone()).collect(),
@@ -271,36 +261,6 @@ impl Live {
             keep("xdp", &now.xdp, &mut settings.xdp),
         ];
         changed.into_iter().flatten().collect()
-    }
-
-    /// Lets a new listener bind beside those that are about to be closed and have
-    /// its port; says whether there are any.
-    fn make_room(
-        &self,
-        number: usize,
-        listener: &ListenerSettings,
-        matched: &[Option<usize>],
-    ) -> Result<bool, StartError> {
-        let is_going = |&(index, _): &(usize, &Serving)| !matched.contains(&Some(index));
-        let mut beside = false;
-        for (_, serving) in self.listeners.iter().enumerate().filter(is_going) {
-            let taken = Place {
-                address: serving.told.address,
-                interface: serving.settings.interface.as_deref(),
-            };
-            if conflict(place(listener), taken) {
-                for channel in &serving.channels {
-                    share(&channel.socket).map_err(|error| StartError::Bind {
-                        listener: number,
-                        protocol: listener.protocol.name(),
-                        address: listener.address,
-                        error,
-                    })?;
-                }
-                beside = true;
-            }
-        }
-        Ok(beside)
     }
 
     /// Puts these in the place of those that serve.
@@ -419,12 +379,13 @@ impl Live {
         });
     }
 
-    /// The sockets of its listeners, for a server in its place.
+    /// The sockets of its listeners, and what holds its program in the network driver, for
+    /// a server in its place.
     ///
     /// # Errors
     /// The operating system's, when it has no more descriptors.
     pub fn sockets(&self) -> io::Result<Vec<BoundSocket>> {
-        let all = self.listeners.iter().flat_map(|serving| {
+        let of_listeners = self.listeners.iter().flat_map(|serving| {
             let settings = &serving.settings;
             serving.channels.iter().map(|channel| {
                 Ok(BoundSocket {
@@ -435,7 +396,9 @@ impl Live {
                 })
             })
         });
-        all.collect()
+        let link = self.accelerated.as_ref().map(Accelerated::link);
+        let link = link.transpose()?.flatten();
+        of_listeners.chain(link.map(Ok)).collect()
     }
 
     /// Resolves once every thread that serves has had a turn.
@@ -466,145 +429,4 @@ fn keep<T: PartialEq + Clone>(name: &'static str, now: &T, next: &mut T) -> Opti
     }
     next.clone_from(now);
     Some(name)
-}
-
-fn place(listener: &ListenerSettings) -> Place<'_> {
-    Place {
-        address: listener.address,
-        interface: listener.interface.as_deref(),
-    }
-}
-
-/// For each of the listeners that are wanted, which of those that serve stands at
-/// the same address. Where several ask for any port, they are taken in turn.
-fn matched(serving: &[Serving], wanted: &[ListenerSettings]) -> Vec<Option<usize>> {
-    let mut is_taken = vec![false; serving.len()];
-    let at = |listener: &ListenerSettings| (listener.address, listener.interface.clone());
-    let find = |wanted: &ListenerSettings| {
-        let free = |&index: &usize| !is_taken[index] && at(&serving[index].settings) == at(wanted);
-        let found = (0..serving.len()).find(free)?;
-        is_taken[found] = true;
-        Some(found)
-    };
-    wanted.iter().map(find).collect()
-}
-
-/// Opens what is wanted, each transport on its shard.
-async fn open_all(
-    supervisor: &Supervisor,
-    wanted: Vec<Option<Wanted<'_>>>,
-    common: &Common<'_>,
-) -> Result<Vec<Option<(super::BoundListener, Vec<Opened>)>>, StartError> {
-    let mut all = Vec::new();
-    for wanted in wanted {
-        let Some(wanted) = wanted else {
-            all.push(None);
-            continue;
-        };
-        let told = wanted.told.clone();
-        let mut opened = Vec::new();
-        for (socket, counters, plan) in wanted.plans(common)? {
-            let listener = supervisor.open(plan).await?;
-            opened.push(Opened {
-                socket,
-                counters,
-                listener,
-            });
-        }
-        all.push(Some((told, opened)));
-    }
-    Ok(all)
-}
-
-/// Ends the listener that serves, if one does, and starts what was opened in its
-/// place; leaves it alone where nothing was.
-async fn exchange(
-    number: usize,
-    serving: Option<Serving>,
-    settings: ListenerSettings,
-    opened: Option<(super::BoundListener, Vec<Opened>)>,
-) -> Option<Serving> {
-    let Some((told, opened)) = opened else {
-        return serving.map(|serving| Serving {
-            settings,
-            ..serving
-        });
-    };
-    let mut past = Totals::default();
-    if let Some(serving) = serving {
-        if settings.receive_buffer != serving.settings.receive_buffer {
-            let sockets = opened.iter().map(|it| &*it.socket);
-            change_receive_buffer(number, &settings, &told, sockets);
-        }
-        past += serving.past;
-        let kept = opened.len();
-        let ends = serving.channels.into_iter().enumerate();
-        let ends = ends.map(|(index, channel)| async move {
-            // Of a socket that is not kept, what it holds is answered.
-            if index < kept {
-                channel.started.end(End::HandOver).await;
-                return None;
-            }
-            turn_away_from(&channel);
-            channel.started.end(End::Drain).await;
-            Some(channel.counters)
-        });
-        for counters in join_all(ends).await.into_iter().flatten() {
-            counters.add_to(&mut past);
-        }
-    }
-    let mut channels = Vec::new();
-    for Opened {
-        socket,
-        counters,
-        listener,
-    } in opened
-    {
-        channels.push(Channel {
-            socket,
-            counters,
-            started: listener.start().await,
-        });
-    }
-    Some(Serving {
-        settings,
-        told,
-        channels,
-        past,
-        // Told by `accelerate`.
-        in_driver: None,
-    })
-}
-
-/// What comes to this socket from now on goes to another at its port, if there is
-/// one; so nothing comes behind what is answered last.
-fn turn_away_from(channel: &Channel) {
-    if let Err(error) = turn_away(&channel.socket) {
-        warn!(%error, "a socket that is given up still takes datagrams, which are lost");
-    }
-}
-
-/// Ends these and gives what they counted; and whether all were done in time.
-async fn end_all(listeners: Vec<Serving>, how: End) -> (Totals, bool) {
-    let ends = listeners.into_iter().map(|serving| async move {
-        let channels = serving.channels.into_iter().map(|channel| async move {
-            let is_done = channel.started.end(how).await;
-            (channel.counters, is_done)
-        });
-        let mut past = serving.past;
-        if let Some(counted) = &serving.in_driver {
-            counted.add_to(&mut past);
-        }
-        (past, join_all(channels).await)
-    });
-    let mut totals = Totals::default();
-    let mut is_done = true;
-    for (past, channels) in join_all(ends).await {
-        totals += past;
-        for (counters, was_in_time) in channels {
-            ShardCounters::add_to(&counters, &mut totals);
-            is_done &= was_in_time;
-        }
-    }
-    (totals, is_done)
 }

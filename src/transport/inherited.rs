@@ -1,6 +1,7 @@
 //! Sockets that a server does not bind itself: it has them from the process
 //! before it, or from whoever started it.
 
+use super::bpf::AttachMode;
 use super::udp::{BindOptions, adopt};
 use serde::{Deserialize, Serialize};
 use socket2::Socket;
@@ -17,6 +18,9 @@ pub enum Role {
     Listener,
     /// HTTP: control, and whatever else is asked over it.
     Http,
+    /// No socket: what holds the program in the network driver of the interface, where it
+    /// meets frames in this mode.
+    Driver(AttachMode),
 }
 
 /// A socket that is bound, and what it is for.
@@ -58,19 +62,29 @@ impl BoundSocket {
 
 /// The sockets that a server was given, until its listeners have taken them.
 #[derive(Debug, Default)]
-pub struct Inherited(Vec<(BoundSocket, SocketAddr)>);
+pub struct Inherited {
+    sockets: Vec<(BoundSocket, SocketAddr)>,
+    of_drivers: Vec<BoundSocket>,
+}
 
 impl Inherited {
     /// These sockets.
     #[must_use]
     pub fn new(sockets: Vec<BoundSocket>) -> Self {
+        let (of_drivers, sockets) = sockets
+            .into_iter()
+            .partition(|it: &BoundSocket| matches!(it.role, Role::Driver(_)));
         let with_address = |it: BoundSocket| {
             let socket = Socket::from(it.socket);
             let bound = address(&socket).ok()?;
             let socket = socket.into();
             Some((BoundSocket { socket, ..it }, bound))
         };
-        Self(sockets.into_iter().filter_map(with_address).collect())
+        let sockets: Vec<BoundSocket> = sockets;
+        Self {
+            sockets: sockets.into_iter().filter_map(with_address).collect(),
+            of_drivers,
+        }
     }
 
     /// Those of a listener with these settings, all at one address, made ready to
@@ -83,12 +97,15 @@ impl Inherited {
             let is_there = it.address == options.address || bound == options.address;
             it.role == Role::Listener && is_there && it.interface == options.interface
         };
-        let mut found = self.0.iter().filter(|(it, bound)| is_wanted(it, *bound));
+        let mut found = self
+            .sockets
+            .iter()
+            .filter(|(it, bound)| is_wanted(it, *bound));
         let Some(&(_, place)) = found.next() else {
             return Ok(Vec::new());
         };
         let taken = self
-            .0
+            .sockets
             .extract_if(.., |(it, bound)| *bound == place && is_wanted(it, place));
         let adopted = taken.map(|(it, _)| {
             let socket = Socket::from(it.socket);
@@ -103,13 +120,24 @@ impl Inherited {
         let is_wanted = |(it, bound): &(BoundSocket, SocketAddr)| {
             it.role == Role::Http && (it.address == address || *bound == address)
         };
-        let index = self.0.iter().position(is_wanted)?;
-        Some(TcpListener::from(self.0.remove(index).0.socket))
+        let index = self.sockets.iter().position(is_wanted)?;
+        Some(TcpListener::from(self.sockets.remove(index).0.socket))
+    }
+
+    /// What holds the program in the driver of this interface, and in which mode.
+    pub fn take_driver(&mut self, interface: &str) -> Option<(OwnedFd, AttachMode)> {
+        let is_wanted = |it: &BoundSocket| it.interface.as_deref() == Some(interface);
+        let index = self.of_drivers.iter().position(is_wanted)?;
+        let taken = self.of_drivers.remove(index);
+        match taken.role {
+            Role::Driver(mode) => Some((taken.socket, mode)),
+            Role::Listener | Role::Http => None,
+        }
     }
 
     /// Closes what nobody took, and says so.
     pub fn close_the_rest(self) {
-        for (_, address) in self.0 {
+        for (_, address) in self.sockets {
             warn!(%address, "a socket that this server was given is in no settings, and is closed");
         }
     }

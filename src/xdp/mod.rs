@@ -50,6 +50,7 @@ use layout::{
 };
 use program::{Shape, program};
 use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use thiserror::Error;
@@ -124,7 +125,7 @@ struct Maps {
 /// The program in the kernel, and what it is fed with. Its end detaches it.
 pub struct Accelerator {
     program: XdpProgram,
-    link: Option<XdpLink>,
+    link: Option<(XdpLink, AttachMode)>,
     maps: Maps,
     interface: Interface,
     /// Whose clock each place is fed with.
@@ -193,9 +194,32 @@ impl Accelerator {
             }
         }
         attached.map(|(link, mode)| {
-            self.link = Some(link);
+            self.link = Some((link, mode));
             mode
         })
+    }
+
+    /// Attaches it in the place of the one that `link` holds, of a server that this one
+    /// follows: in its mode.
+    ///
+    /// # Errors
+    /// As for [`XdpProgram::replace`].
+    pub fn replace(&mut self, link: OwnedFd, mode: AttachMode) -> Result<(), BpfError> {
+        let link = self.program.replace(self.interface.index, link)?;
+        self.link = Some((link, mode));
+        Ok(())
+    }
+
+    /// What holds it, and how, for a server that is to follow this one; `None` if it is
+    /// not attached.
+    ///
+    /// # Errors
+    /// The operating system's, when it has no more descriptors.
+    pub fn link(&self) -> io::Result<Option<(OwnedFd, AttachMode)>> {
+        let Some((link, mode)) = &self.link else {
+            return Ok(None);
+        };
+        Ok(Some((link.as_fd().try_clone_to_owned()?, *mode)))
     }
 
     /// Answers for these listeners from now on, and for no others; says of each
@@ -244,7 +268,8 @@ impl Accelerator {
         }
     }
 
-    /// Takes it off its interface again: the sockets get everything.
+    /// Takes it off its interface again, unless a server that follows has its place: the
+    /// sockets get everything.
     pub fn detach(&mut self) {
         self.pause();
         self.link = None;

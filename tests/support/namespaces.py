@@ -11,6 +11,7 @@ import os
 import pathlib
 import subprocess
 import time
+import traceback
 
 #: How long anything may take that must come.
 PATIENCE_S = 20
@@ -77,6 +78,8 @@ def inside(namespace: str, work):
             enter(f"/run/netns/{namespace}")
             os.write(write, json.dumps(work()).encode())
             code = 0
+        except BaseException:
+            traceback.print_exc()
         finally:
             os._exit(code)
     os.close(write)

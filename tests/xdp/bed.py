@@ -119,6 +119,16 @@ class Bed:
     def serve(self, settings: str, **how) -> "Server":
         return Server(self, settings, **how)
 
+    def run_to_its_end(self, settings: pathlib.Path,
+                       flags: tuple[str, ...]) -> subprocess.CompletedProcess:
+        """`timeball serve`, which cannot start, on these settings."""
+        return subprocess.run(
+            ("ip", "netns", "exec", self.server,
+             "setpriv", "--bounding-set=-sys_time", "--inh-caps=-sys_time",
+             self.program, "serve", "--settings", str(settings), *flags),
+            capture_output=True, timeout=PATIENCE_S, check=False,
+        )
+
     def open(self, address: str = CLIENT, port: int = 0) -> "Client":
         with entered(self.client):
             client = Client(address, port)

@@ -111,26 +111,94 @@ def a_server_that_ends_takes_its_program_off(bed: Bed) -> None:
     assert client.ask(request(), patience_s=0.1) is None, "somebody answers for it"
 
 
+class Asking:
+    """Plain requests one after the other, each of which has to be answered, from a thread of
+    its own."""
+
+    def __init__(self, bed: Bed) -> None:
+        self.client = bed.open()
+        self.asked, self.answered = 0, 0
+        self.is_over = threading.Event()
+        self.thread = threading.Thread(target=self.run, daemon=True)
+
+    def run(self) -> None:
+        while not self.is_over.is_set():
+            self.asked += 1
+            self.answered += self.client.ask(request(), patience_s=2) is not None
+
+    def __enter__(self) -> "Asking":
+        self.thread.start()
+        until(lambda: self.answered > 10, "it is answered")
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.is_over.set()
+        self.thread.join()
+
+
 def a_server_in_the_place_of_another_loses_no_request(bed: Bed) -> None:
-    """The interface is still the first one's when the second begins: as docs/xdp.md has it,
-    that one stays on sockets, and says so."""
+    """The program of the second comes into the place of the first one's; until the second
+    serves, requests go to the sockets that both have."""
+    place = ("--hand-over", str(bed.folder() / "place"))
+    server = bed.serve(listener(HERE), flags=place).until_in_driver(HERE)
+    client = bed.open()
+    for _ in range(3):
+        first = server
+        with Asking(bed) as asking:
+            server = bed.serve(listener(HERE), flags=place)
+            until(first.has_ended, "the first ends")
+        assert first.process.returncode == 0, "the first does not end well"
+        assert asking.answered == asking.asked, f"{asking.answered} of {asking.asked} answered"
+        server.until_in_driver(HERE)
+        before = server.in_driver()
+        for _ in range(10):
+            assert client.ask(request()), "the second server does not answer"
+        assert server.in_driver() == before + 10, "its sockets answer"
+    server.end()
+    assert bed.attached() is None, f"still attached: {bed.attached()}"
+
+
+def a_server_that_cannot_start_leaves_the_first_its_sockets(bed: Bed) -> None:
+    """As docs/xdp.md has it: it has taken the place in the driver before it fails."""
+    place = ("--hand-over", str(bed.folder() / "place"))
+    first = bed.serve(listener(HERE), flags=place).until_in_driver(HERE)
+    client = bed.open()
+    with Asking(bed) as asking:
+        # Which has no room, as it sees once all is bound.
+        failed = bed.run_to_its_end(first.settings, (*place, "--ports-file", "/dev/full"))
+        assert failed.returncode == 1, failed
+        first.until_said("no server has taken this one's place")
+        first.until_said("sockets may answer alone")
+    assert asking.answered == asking.asked, f"{asking.answered} of {asking.asked} answered"
+    before = first.in_driver()
+    assert client.ask(request()), "it is not answered"
+    assert first.in_driver() == before, "the first one's program is back: the docs say it is not"
+    second = bed.serve(listener(HERE), flags=place).until_in_driver(HERE)
+    before = second.in_driver()
+    assert client.ask(request()) and second.in_driver() == before + 1
+
+
+def another_mode_is_told_and_takes_a_start_of_its_own(bed: Bed) -> None:
+    place = ("--hand-over", str(bed.folder() / "place"))
+    bed.serve(listener(HERE), flags=place).until_in_driver(HERE)
+    second = bed.serve(listener(HERE), flags=place, xdp="native")
+    second.until_said("the mode is that of the server before.*generic")
+    assert bed.attached(), "nothing is attached"
+    client = bed.open()
+    before = second.in_driver()
+    assert client.ask(request()) and second.in_driver() == before + 1
+
+
+def a_server_without_a_driver_takes_the_place_of_one_with_it(bed: Bed) -> None:
     place = ("--hand-over", str(bed.folder() / "place"))
     first = bed.serve(listener(HERE), flags=place).until_in_driver(HERE)
     client = bed.open()
     assert client.ask(request())
-    second = bed.serve(listener(HERE), flags=place)
-    asked = 0
+    bed.serve(listener(HERE), xdp=None, flags=place)
     while not first.has_ended():
-        assert client.ask(request(), patience_s=1), f"request {asked} is not answered"
-        asked += 1
-    assert first.process.returncode == 0, "the first does not end well"
+        assert client.ask(request(), patience_s=1), "it is not answered"
+    until(lambda: bed.attached() is None, "the program is gone with its server")
     assert client.ask(request()), "the second server does not answer"
-    if "another XDP program is attached" in second.said():
-        assert bed.attached() is None, f"still attached: {bed.attached()}"
-    else:
-        second.until_in_driver(HERE)
-        before = second.in_driver()
-        assert client.ask(request()) and second.in_driver() == before + 1
 
 
 BOTH = ("generic", "native")
@@ -138,5 +206,8 @@ CASES = (
     (a_killed_server_takes_its_program_along_and_another_takes_over, BOTH),
     (a_server_that_hangs_answers_no_more_from_the_driver, BOTH),
     (a_server_that_ends_takes_its_program_off, BOTH),
-    (a_server_in_the_place_of_another_loses_no_request, ("generic",)),
+    (a_server_in_the_place_of_another_loses_no_request, BOTH),
+    (a_server_that_cannot_start_leaves_the_first_its_sockets, ("generic",)),
+    (another_mode_is_told_and_takes_a_start_of_its_own, ("generic",)),
+    (a_server_without_a_driver_takes_the_place_of_one_with_it, ("generic",)),
 )

@@ -1,5 +1,6 @@
 //! `--hand-over FILE`: a server that is started in the place of another gets its
-//! sockets from that one, so that no request is lost between the two.
+//! sockets from that one, so that no request is lost between the two; and what holds
+//! its program in the network driver, if it has one.
 //!
 //! The file is a UNIX socket at which the server that runs waits for the one to
 //! come. That one connects, is told each socket (a line of JSON, and with it the

@@ -10,7 +10,9 @@ pub(super) enum Command {
     MapCreate = 0,
     ProgramLoad = 5,
     ProgramTestRun = 10,
+    ObjectInfo = 15,
     LinkCreate = 28,
+    LinkUpdate = 29,
 }
 
 /// `union bpf_attr`: numbers at the places that `linux/bpf.h` gives them for a

@@ -15,6 +15,8 @@ pub enum Step {
     LoadProgram,
     /// Attaching it to an interface.
     Attach,
+    /// Putting it in the place of another that is attached.
+    Replace,
     /// Running it for a test.
     TestRun,
 }
@@ -26,6 +28,7 @@ impl fmt::Display for Step {
             Self::ShareMap => "share a map's memory",
             Self::LoadProgram => "load a program",
             Self::Attach => "attach a program to an interface",
+            Self::Replace => "replace a program that is attached",
             Self::TestRun => "run a program for a test",
         })
     }
@@ -44,12 +47,10 @@ pub enum BpfError {
         step: Step,
     },
     /// There is no bpf(2) in this kernel, or it is too old for what is asked.
-    #[error("this kernel cannot {step} ({error}): it takes Linux {since} or later, with bpf(2)")]
+    #[error("this kernel cannot {step} ({error}): it takes Linux 5.12 or later, with bpf(2)")]
     NotInThisKernel {
         /// What was being done.
         step: Step,
-        /// The first version that can.
-        since: &'static str,
         /// The operating system's.
         error: io::Error,
     },
@@ -97,16 +98,9 @@ impl BpfError {
             (_, libc::EPERM) | (Step::CreateMap | Step::LoadProgram, libc::EACCES) => {
                 Self::NotPermitted { step }
             }
-            (_, libc::ENOSYS) => Self::NotInThisKernel {
-                step,
-                since: "5.9",
-                error,
-            },
-            (Step::CreateMap, libc::EINVAL) => Self::NotInThisKernel {
-                step,
-                since: "5.5",
-                error,
-            },
+            (_, libc::ENOSYS) | (Step::CreateMap, libc::EINVAL) => {
+                Self::NotInThisKernel { step, error }
+            }
             (Step::Attach, libc::EBUSY | libc::EEXIST) => Self::Occupied,
             (Step::Attach, libc::ENODEV) => Self::NoSuchInterface,
             (Step::Attach, libc::EOPNOTSUPP | ENOTSUPP | libc::EINVAL | libc::ENOMEM) => {
@@ -132,7 +126,7 @@ mod tests {
             assert!(text.contains("CAP_BPF and CAP_NET_ADMIN"), "{text}");
         }
         let old = meaning(Step::CreateMap, libc::EINVAL, "");
-        assert!(old.contains("Linux 5.5"), "{old}");
+        assert!(old.contains("Linux 5.12"), "{old}");
         let refused = meaning(Step::LoadProgram, libc::EACCES, "R1 !read_ok");
         assert!(refused.ends_with("\nR1 !read_ok"), "{refused}");
         let busy = meaning(Step::Attach, libc::EBUSY, "");

@@ -3,7 +3,8 @@
 use super::call::{Attributes, Command, bpf, bpf_descriptor};
 use super::error::{BpfError, Step};
 use super::map::SharedMap;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use serde::{Deserialize, Serialize};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 use timeball_ebpf::{Program, SLOT_LEN};
 
@@ -14,11 +15,16 @@ const ATTACH_XDP: u32 = 37;
 const LOG_LEN: usize = 1 << 20;
 /// Lines of it that are kept: the last, which say what is wrong.
 const LOG_LINES: usize = 40;
+/// Octets of a `struct bpf_link_info`, as far as it goes for XDP, and where in it the
+/// interface is.
+const LINK_INFO_LEN: usize = 24;
+const LINK_INFO_INTERFACE: usize = 16;
 /// Octets of a `struct xdp_md`.
 const CONTEXT_LEN: usize = 24;
 
 /// Where in its way a frame meets a program.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum AttachMode {
     /// In the driver, before anything is allocated for it.
     Native,
@@ -41,9 +47,16 @@ pub struct XdpProgram {
     descriptor: OwnedFd,
 }
 
-/// An attached program; it is detached by the drop.
+/// An attached program; it is detached by the drop, unless another descriptor of the same
+/// link is open.
 pub struct XdpLink {
-    _descriptor: OwnedFd,
+    descriptor: OwnedFd,
+}
+
+impl AsFd for XdpLink {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.descriptor.as_fd()
+    }
 }
 
 /// What became of a test run.
@@ -144,9 +157,28 @@ impl XdpProgram {
         // SAFETY: there is no address in it; a link comes as a descriptor.
         let descriptor = unsafe { bpf_descriptor(Command::LinkCreate, &mut attributes) }
             .map_err(|error| BpfError::of(Step::Attach, error, ""))?;
-        Ok(XdpLink {
-            _descriptor: descriptor,
-        })
+        Ok(XdpLink { descriptor })
+    }
+
+    /// Takes the place of the program that is attached to the interface of this number by
+    /// `link`, a link of another process: in the mode in which that one is. Every frame
+    /// meets the one or the other.
+    ///
+    /// # Errors
+    /// [`BpfError::NoSuchInterface`] for a link to another interface, or to one that is gone;
+    /// the operating system's, for what is no link of an XDP program.
+    pub fn replace(&self, interface: u32, link: OwnedFd) -> Result<XdpLink, BpfError> {
+        let is_at = interface_of(&link).map_err(|error| BpfError::of(Step::Replace, error, ""))?;
+        if is_at != interface {
+            return Err(BpfError::NoSuchInterface);
+        }
+        let mut attributes = Attributes::new()
+            .descriptor(0, link.as_fd())
+            .descriptor(4, self.descriptor.as_fd());
+        // SAFETY: there is no address in it.
+        unsafe { bpf(Command::LinkUpdate, &mut attributes) }
+            .map_err(|error| BpfError::of(Step::Replace, error, ""))?;
+        Ok(XdpLink { descriptor: link })
     }
 
     /// Runs it `repeat` times, once at least, on a copy of `frame` that seems to
@@ -219,6 +251,19 @@ impl XdpProgram {
             .input(16, frame)
             .number(32, repeat)
     }
+}
+
+/// The interface that `link` attaches a program to; zero once that is gone.
+fn interface_of(link: &OwnedFd) -> std::io::Result<u32> {
+    let mut info = [0; LINK_INFO_LEN];
+    let mut attributes = Attributes::new()
+        .descriptor(0, link.as_fd())
+        .number(4, LINK_INFO_LEN as u32)
+        .output(8, &mut info);
+    // SAFETY: what is asked for has the length stated, and is borrowed.
+    unsafe { bpf(Command::ObjectInfo, &mut attributes) }?;
+    let number = info[LINK_INFO_INTERFACE..][..4].try_into();
+    Ok(u32::from_ne_bytes(number.expect("four octets")))
 }
 
 /// The end of what the verifier said.
