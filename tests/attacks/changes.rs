@@ -61,8 +61,9 @@ fn assert_accounted_for(said: &Value, seconds: u64, kernel_drops: u64) {
     assert_eq!(count("lost"), kernel_drops, "{said}");
 }
 
-#[test]
-fn settings_read_anew_every_50_ms_lose_no_request() {
+/// A load at the first listener while the settings are read anew every 50 ms, each time
+/// with another stratum; `told` is what the log says of each.
+fn reloads_under_load(settings: impl Fn(u64) -> String, told: &str) {
     let mut server = Serve::start(&settings(1), &[]);
     let file = server.ports_file().with_file_name("settings.toml");
     let beside = file.with_extension("new");
@@ -73,13 +74,30 @@ fn settings_read_anew_every_50_ms_lose_no_request() {
         fs::rename(&beside, &file).unwrap();
         server.signal(Signal::HUP);
         let line = server.wait_for_log("reloaded");
-        assert!(line.contains("listeners_changed=1"), "{line}");
+        assert!(line.contains(told), "{line}");
         reloads += 1;
         thread::sleep(Duration::from_millis(50));
     });
     assert!(reloads >= 20, "{reloads}");
     let (_, _, log) = server.end(Signal::TERM);
     assert_accounted_for(&said, SECONDS, counted(&log, "kernel_drops"));
+}
+
+#[test]
+fn settings_read_anew_every_50_ms_lose_no_request() {
+    reloads_under_load(settings, "listeners_changed=1 listeners_untouched=0");
+}
+
+#[test]
+fn a_listener_that_is_not_touched_loses_no_request_while_another_changes() {
+    let beside_it = |stratum| {
+        format!(
+            "{}[sources.other]\nkind = 'monotonic-offset'\nstratum = {stratum}\n\
+             [[listeners]]\nprotocol = 'time'\naddress = '127.0.0.1:0'\nsource = 'other'\n",
+            settings(1)
+        )
+    };
+    reloads_under_load(beside_it, "listeners_changed=1 listeners_untouched=1");
 }
 
 #[test]

@@ -7,12 +7,14 @@
 - A flood in the name of one client: that client still gets answers.
 - Datagrams that pretend to come from a service that answers anything, or from another
   timeball, at the same ports or at others: no conversation comes of them.
-- Clients that begin with a burst (chronyd, NTPsec's ntpd with `iburst`): all of it is answered
-  by the default settings.
+- Clients that begin with a burst (chronyd and NTPsec's ntpd with `iburst`), and ntpd-rs, which
+  has none, at its shortest polls: all of it is answered by the default settings.
 - Somebody else on the network at the port of HTTP: gets metrics and health, and no more.
+- A client of a scenario (`timeball play`) that asks and asks: no limit, it is answered each time.
 
-Needs root, iproute2, and `chronyd` and `ntpsec` of `.ci/peers` in the PATH. Two network namespaces with a cable between them are made, and
-removed at the end; no datagram leaves them.
+Needs root, iproute2, a C compiler, and of `.ci/peers` chronyd, ntpsec and ntpd-rs in the PATH.
+Two network namespaces with a cable between them are made, and removed at the end; no datagram
+leaves them.
 """
 
 import contextlib
@@ -22,6 +24,7 @@ import os
 import pathlib
 import random
 import re
+import shutil
 import signal
 import socket
 import struct
@@ -40,7 +43,10 @@ PORTS = {"text": 8089, "daytime": 13, "time": 37, "ntp": 123}
 THESE_PORTS = {"text": 7089, "daytime": 7013, "time": 7037, "ntp": 7123}
 OTHER_PORTS = {"text": 9089, "daytime": 9013, "time": 9037, "ntp": 9123}
 HTTP_PORT = 8088
+PLAY_PORT = 1123
 FLOOD = 100_000
+#: What is run beside the server.
+PROGRAMS = ("ip", "setpriv", "cc", "chronyd", "ntpsec", "ntp-daemon")
 
 
 @contextlib.contextmanager
@@ -57,6 +63,9 @@ def networks():
 
 class Timeball:
     """A server of the four protocols at one address, in a namespace."""
+
+    #: All of them, to be ended if a test fails.
+    started: list["Timeball"] = []
 
     def __init__(self, program: str, namespace: str, address: str, more: str = "",
                  ports: dict[str, int] = PORTS) -> None:
@@ -78,8 +87,9 @@ class Timeball:
                 ("ip", "netns", "exec", namespace,
                  "setpriv", "--bounding-set=-sys_time", "--inh-caps=-sys_time",
                  program, "serve", "--settings", str(settings), "--ports-file", str(ports)),
-                stderr=log,
+                stdout=subprocess.DEVNULL, stderr=log,
             )
+        self.started.append(self)
         wait_for(lambda: ports.exists() and json.loads(ports.read_text()), self.log)
 
     def counted_so_far(self) -> dict[str, int]:
@@ -116,10 +126,11 @@ def client_at(address: str, port: int = 0) -> socket.socket:
     return client
 
 
-def answered(client: socket.socket, mark: int, patience_s: float = 2) -> bool:
+def answered(client: socket.socket, mark: int, patience_s: float = 2,
+             port: int = PORTS["ntp"]) -> bool:
     """Whether a client gets the time (and no kiss) for this request."""
     client.settimeout(patience_s)
-    client.sendto(request(mark), (SERVER, PORTS["ntp"]))
+    client.sendto(request(mark), (SERVER, port))
     try:
         while True:
             reply = client.recv(1024)
@@ -182,11 +193,13 @@ def introduce(first: str, second: str, asking: dict[str, int] = PORTS,
         fence.recv(1024)
 
 
-def begins_with_a_burst(command: list[str], at_least: int, timeball: "Timeball") -> None:
+def begins_with_a_burst(command: list[str], at_least: int, timeball: "Timeball",
+                        **more: str) -> None:
     """Runs a client, which sets no clock, until that many of its requests are answered."""
     client = subprocess.Popen(
         ("setpriv", "--bounding-set=-sys_time", "--inh-caps=-sys_time", *command),
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        env=os.environ | more,
     )
     try:
         wait_for(lambda: timeball.counted_so_far()["replied"] >= at_least, timeball.log)
@@ -210,11 +223,51 @@ def burst_of_ntpsec(folder: pathlib.Path, timeball: "Timeball") -> None:
                         6, timeball)
 
 
+def burst_of_ntpd_rs(folder: pathlib.Path, timeball: "Timeball") -> None:
+    """It does not start without a clock to set: it gets one that is nobody's."""
+    library, clock = folder / "own_clock.so", folder / "own-clock"
+    source = pathlib.Path(__file__).parent.parent / "clients/own_clock.c"
+    run("cc", "-std=gnu11", "-O2", "-shared", "-fPIC", "-o", str(library), str(source))
+    clock.write_bytes(bytes(32))
+    (folder / "ntp.toml").write_text(
+        f"[source-defaults]\npoll-interval-limits = {{ min = 0, max = 4 }}\n"
+        f"initial-poll-interval = 0\n"
+        f"[synchronization]\nminimum-agreeing-sources = 1\n"
+        f'[[source]]\nmode = "server"\naddress = "{SERVER}:123"\n')
+    begins_with_a_burst(["ntp-daemon", "-c", f"{folder}/ntp.toml"], 6, timeball,
+                        LD_PRELOAD=str(library), OWN_CLOCK=str(clock))
+
+
 def http_status(method: str, path: str) -> int:
     """What a client elsewhere on the network is answered."""
     connection = http.client.HTTPConnection(SERVER, HTTP_PORT, timeout=PATIENCE_S)
     connection.request(method, path, headers={"Content-Type": "application/json"})
     return connection.getresponse().status
+
+
+def answered_by_play(program: str, server: str, client: str, count: int) -> int:
+    """How often a scenario answers a client that asks without a pause."""
+    with tempfile.TemporaryDirectory() as name:
+        ports, log = pathlib.Path(name, "ports.json"), pathlib.Path(name, "log")
+        with log.open("w") as file:
+            playing = subprocess.Popen(
+                ("ip", "netns", "exec", server,
+                 "setpriv", "--bounding-set=-sys_time", "--inh-caps=-sys_time",
+                 program, "play", "wander", "--listen", f"{SERVER}:{PLAY_PORT}",
+                 "--ports-file", str(ports)),
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=file,
+            )
+        try:
+            wait_for(lambda: ports.exists() and ports.read_text().endswith("\n"), log)
+
+            def ask_on() -> int:
+                asking = client_at(CLIENT)
+                return sum(answered(asking, mark, port=PLAY_PORT) for mark in range(1, count + 1))
+
+            return inside(client, ask_on)
+        finally:
+            playing.kill()
+            playing.wait()
 
 
 def echo() -> int:
@@ -238,7 +291,18 @@ def echo() -> int:
 
 
 def main() -> None:
-    program = os.path.abspath(sys.argv[1])
+    missing = [name for name in PROGRAMS if shutil.which(name) is None]
+    if missing:
+        sys.exit(f"not in the PATH: {', '.join(missing)}")
+    try:
+        run_all(os.path.abspath(sys.argv[1]))
+    finally:
+        for timeball in Timeball.started:
+            timeball.process.kill()
+            timeball.process.wait()
+
+
+def run_all(program: str) -> None:
     passed = 0
     with networks() as (server, client):
         timeball = Timeball(program, server, SERVER)
@@ -284,7 +348,7 @@ def main() -> None:
         assert asked["received"] == 48 + 4 + 1_000 and asked["replied"] == 32 + 1_000
         passed += 1
 
-        for burst in (burst_of_chronyd, burst_of_ntpsec):
+        for burst in (burst_of_chronyd, burst_of_ntpsec, burst_of_ntpd_rs):
             timeball = Timeball(program, server, SERVER)
             with tempfile.TemporaryDirectory() as name:
                 inside(client, lambda: burst(pathlib.Path(name), timeball))
@@ -301,6 +365,11 @@ def main() -> None:
         print(f"HTTP from elsewhere: {statuses}")
         assert statuses[:3] == [200] * 3
         assert all(status in (401, 403) for status in statuses[3:])
+        passed += 1
+
+        count = answered_by_play(program, server, client, 500)
+        print(f"a scenario answers 500 requests in a row: {count}")
+        assert count == 500
         passed += 1
 
         timeball = Timeball(program, server, "127.0.0.1")

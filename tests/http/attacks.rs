@@ -6,6 +6,7 @@ use crate::support::process::Serve;
 use crate::support::web::{connect, get, request};
 use crate::support::{ask, mark_of, ntp_request, wait_for};
 use rustix::process::{Resource, getrlimit, setrlimit};
+use socket2::{Domain, Socket, Type};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
@@ -70,16 +71,26 @@ fn read_to_its_end(mut stream: TcpStream) -> Vec<u8> {
 fn allow_many_descriptors() {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
+    // None is as many as there are.
+    assert!(
+        limit.maximum.is_none_or(|most| most >= MANY as u64 + 1_000),
+        "this needs descriptors: ulimit -Hn {}",
+        MANY + 1_000
+    );
     setrlimit(Resource::Nofile, limit).expect("as many as may be");
 }
 
+/// Connections at once.
+const MANY: usize = 10_000;
+
 #[test]
-fn ten_thousand_connections_a_thousand_at_once_cost_nobody_the_time() {
+fn ten_thousand_connections_one_after_the_other_cost_nobody_the_time() {
     allow_many_descriptors();
     let attacked = Attacked::new();
     let half = b"GET /status HTTP/1.1\r\nHost: localhost\r\n";
+    // As many at a time as the kernel lets wait until the server takes them.
     for _ in 0..10 {
-        let connections: Vec<_> = (0..1_000)
+        let connections: Vec<_> = (0..MANY / 10)
             .map(|number| {
                 let mut stream = connect(attacked.http);
                 if number % 2 == 0 {
@@ -92,6 +103,40 @@ fn ten_thousand_connections_a_thousand_at_once_cost_nobody_the_time() {
         attacked.serves();
         drop(connections);
     }
+    attacked.is_well();
+    attacked.serves();
+}
+
+/// Begins to connect, and does not wait until the server takes it.
+fn begin_to_connect(server: SocketAddr) -> Socket {
+    let stream = Socket::new(Domain::for_address(server), Type::STREAM, None).unwrap();
+    stream.set_nonblocking(true).unwrap();
+    match stream.connect(&server.into()) {
+        Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => {}
+        begun => begun.expect("the server listens"),
+    }
+    stream
+}
+
+#[test]
+fn ten_thousand_connections_begun_at_once_cost_nobody_the_time() {
+    allow_many_descriptors();
+    let attacked = Attacked::new();
+    let half = b"GET /status HTTP/1.1\r\nHost: localhost\r\n";
+    let mut connections = Vec::new();
+    while connections.len() < MANY {
+        let mut stream = begin_to_connect(attacked.http);
+        if connections.len() % 2 == 0 {
+            // One that the server has not taken yet does not take it either.
+            let _ = stream.write_all(half);
+        }
+        connections.push(stream);
+        if connections.len() % (MANY / 10) == 0 {
+            attacked.serves();
+        }
+    }
+    attacked.serves();
+    drop(connections);
     attacked.is_well();
     attacked.serves();
 }

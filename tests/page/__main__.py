@@ -248,6 +248,15 @@ def counts_rise_under_load(page, server):
     assert sum(listener["replied"] for listener in status["listeners"]) == 600
 
 
+def who_asks_most_is_named(page, server):
+    # They are found by sampling: whoever asks on and on is among them some time.
+    wait_for("the client", lambda: ask(server, "ntp", 100, "127.0.0.9") and page.number(
+        "#clients", "127.0.0.9", 2))
+    assert page.text("#no-clients") and not page.driver.find_element("id", "no-clients").is_displayed()
+    named = {client["client"].partition("/")[0] for client in server.status()["top_clients"]}
+    assert "127.0.0.9" in named <= {"127.0.0.1", "127.0.0.9"}, named
+
+
 def clocks_tick_and_agree_with_the_browser(page, _server):
     names = [source.text for source in page.driver.find_elements("css selector", ".clock h3")]
     assert names == ["steady", "wall"], names
@@ -407,6 +416,7 @@ def main():
                 page.open(server.url)
                 for test in (
                     counts_rise_under_load,
+                    who_asks_most_is_named,
                     clocks_tick_and_agree_with_the_browser,
                     nothing_scrolls_sideways_on_a_phone,
                     dark_differs_from_light_and_both_can_be_read,

@@ -4,6 +4,7 @@
 mod inside;
 mod page;
 mod promises;
+mod reload;
 mod required;
 mod status;
 

@@ -9,6 +9,7 @@ mod failures;
 mod idle;
 mod log;
 mod mock;
+mod path;
 pub mod process;
 mod reload;
 mod restart;

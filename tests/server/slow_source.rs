@@ -1,9 +1,12 @@
 //! A source that blocks stops nobody but those who wait for it.
 
 use crate::support::gate::Gate;
-use crate::support::{ask, client_of, mark_of, ntp_request, receive, settings};
+use crate::support::{PATIENCE, ask, client_of, mark_of, ntp_request, receive, settings};
+use std::pin::pin;
+use std::time::Duration;
 use timeball::api::DropReason;
 use timeball::{RunningServer, Server};
+use tokio::time::timeout;
 
 /// A fast NTP listener, and one on `slow` with the settings `more`, all on one
 /// shard.
@@ -100,6 +103,35 @@ fn full_mailboxes_are_counted_and_survived() {
 fn receive_marked(client: &std::net::UdpSocket, to: std::net::SocketAddr, mark: u64) -> Vec<u8> {
     client.send_to(&ntp_request(mark), to).unwrap();
     receive(client).0
+}
+
+#[test]
+fn a_thread_that_hangs_has_no_pulse_until_it_goes_on() {
+    let gate = Gate::new();
+    let server = Server::new(settings(
+        "threads = 1\nmax_queue_delay = 0\n[sources.slow]\nkind = 'monotonic-offset'\n\
+         [[listeners]]\nprotocol = 'ntp'\naddress = '127.0.0.1:0'\nsource = 'slow'\n",
+    ))
+    .with_source("slow", gate.source());
+    actix_rt::System::new().block_on(async {
+        let server = server.launch().await.unwrap();
+        server.pulse().await;
+        let slow = server.listeners()[0].address;
+        gate.hold(1);
+        let client = client_of(slow);
+        client.send_to(&ntp_request(1), slow).unwrap();
+        gate.wait_until_held(1);
+        // However long one waits: it comes once the thread goes on, and not before.
+        {
+            let mut pulse = pin!(server.pulse());
+            let early = timeout(Duration::from_millis(50), &mut pulse).await;
+            assert!(early.is_err(), "it hangs, and has a pulse");
+            gate.open();
+            timeout(PATIENCE, pulse).await.expect("a pulse");
+        }
+        assert_eq!(mark_of(&receive(&client).0), 1);
+        server.stop().await;
+    });
 }
 
 #[test]
