@@ -105,14 +105,15 @@ fn a_client_on_loopback_is_answered_by_both_families() {
 #[test]
 fn a_client_across_a_wire_is_answered_by_the_driver() {
     in_a_namespace(|| {
+        let there = format!("timeball-xdp-{}", std::process::id());
         ip("link add server type veth peer name client");
-        ip("netns add timeball-xdp-wire");
+        ip(&format!("netns add {there}"));
         let result = std::panic::catch_unwind(|| {
-            ip("link set client netns timeball-xdp-wire");
+            ip(&format!("link set client netns {there}"));
             ip("address add 192.0.2.1/24 dev server");
             ip("link set server up");
-            ip("-n timeball-xdp-wire address add 192.0.2.9/24 dev client");
-            ip("-n timeball-xdp-wire link set client up");
+            ip(&format!("-n {there} address add 192.0.2.9/24 dev client"));
+            ip(&format!("-n {there} link set client up"));
             let interface = Interface::look("server").unwrap();
             assert!(interface.addresses.contains(&"192.0.2.1".parse().unwrap()));
             let mut accelerator = Accelerator::load(interface, &Clients::new(8).unwrap()).unwrap();
@@ -123,7 +124,7 @@ fn a_client_across_a_wire_is_answered_by_the_driver() {
             serve(&mut accelerator, "0.0.0.0:123".parse().unwrap(), &made_up());
             thread::scope(|scope| {
                 let client = scope.spawn(|| {
-                    let namespace = std::fs::File::open("/run/netns/timeball-xdp-wire").unwrap();
+                    let namespace = std::fs::File::open(format!("/run/netns/{there}")).unwrap();
                     nix::sched::setns(namespace, nix::sched::CloneFlags::CLONE_NEWNET).unwrap();
                     // A reply from XDP gets through a veth to a program only.
                     let mut pass = Assembler::new();
@@ -141,7 +142,7 @@ fn a_client_across_a_wire_is_answered_by_the_driver() {
             });
             assert!(accelerator.counts(0).replies >= 1);
         });
-        ip("netns delete timeball-xdp-wire");
+        ip(&format!("netns delete {there}"));
         result.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
     });
 }
@@ -165,6 +166,43 @@ fn a_program_of_somebody_else_is_left_alone_and_the_end_of_ours_detaches_it() {
         // becomes another program.
         let attached = (0..100_000).find_map(|_| second.attach(Mode::Generic).ok());
         assert_eq!(attached, Some(AttachMode::Generic));
+    });
+}
+
+#[test]
+fn the_next_program_takes_the_place_of_the_one_before_at_its_own_interface_alone() {
+    in_a_namespace(|| {
+        ip("link add other type veth peer name end");
+        let at = |name: &str| {
+            let interface = Interface::look(name).unwrap();
+            Accelerator::load(interface, &Clients::new(8).unwrap()).unwrap()
+        };
+        let mut first = at("lo");
+        assert!(first.link().unwrap().is_none());
+        first.attach(Mode::Generic).unwrap();
+        let (link, mode) = first.link().unwrap().unwrap();
+        assert_eq!(mode, AttachMode::Generic);
+        let refused = at("other").replace(link, mode);
+        assert!(
+            matches!(refused, Err(BpfError::NoSuchInterface)),
+            "{refused:?}"
+        );
+        let no_link = std::fs::File::open("/dev/null").unwrap();
+        let refused = at("lo").replace(no_link.into(), mode);
+        assert!(
+            matches!(refused, Err(BpfError::Other { .. })),
+            "{refused:?}"
+        );
+
+        let mut second = at("lo");
+        let (link, mode) = first.link().unwrap().unwrap();
+        second.replace(link, mode).unwrap();
+        drop(first);
+        serve(&mut second, "0.0.0.0:123".parse().unwrap(), &made_up());
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.connect("127.0.0.1:123").unwrap();
+        assert_eq!(ask(&second, &socket).len(), 48);
+        assert!(second.counts(0).replies >= 1);
     });
 }
 
