@@ -8,6 +8,7 @@ use timeball::api::Host;
 use timeball::host::this_host;
 use timeball::protocol::line::printable;
 use timeball::settings::{Environment, Loader, Settings, SettingsErrors};
+use timeball::xdp::Interface;
 
 /// What a program exits with whose settings are wrong.
 const WRONG_SETTINGS: u8 = 2;
@@ -49,6 +50,7 @@ fn settled(loader: &Loader, host: &Host) -> Result<Settings, SettingsErrors> {
     let settings = loader.load()?;
     settings.build_sources(host, &loader.name())?;
     settings.read_tokens(&loader.name())?;
+    settings.sandbox(&loader.name())?;
     Ok(settings)
 }
 
@@ -58,6 +60,14 @@ fn warnings(settings: &Settings, host: &Host) -> Vec<String> {
         .unused_sources()
         .map(|name| format!("sources.{name} is served by no listener"))
         .collect();
+    if let Some(xdp) = &settings.xdp
+        && let Err(error) = Interface::look(&xdp.interface)
+    {
+        let interface = printable(&xdp.interface);
+        warnings.push(format!(
+            "xdp.interface = \"{interface}\": {error}; sockets would answer all"
+        ));
+    }
     warnings.extend(kernel_advice(settings, host));
     warnings
 }

@@ -99,7 +99,11 @@ pub fn run(args: &Args, verbose: u8) -> ExitCode {
         }
     };
     panics::log_those_of_other_threads();
-    let again = args.clone();
+    // The file that there is now, and not the settings that are built in, should it go.
+    let again = Args {
+        settings: loader(args).found(),
+        ..args.clone()
+    };
     let reread: Reread = Arc::new(move || load(&again));
     let given_up = GivenUp { sandbox, writer };
     let serve = serve(settings, reread, sockets, given_up, args);
@@ -387,9 +391,7 @@ impl Signals {
                 };
                 if matches!(wish, Told::Stop) {
                     if is_stopping {
-                        tell_at_once(
-                            "error: a second signal came before everything received was answered",
-                        );
+                        tell_at_once("error: a second signal came before the first had ended it");
                         exit(1)
                     }
                     is_stopping = true;

@@ -237,8 +237,8 @@ impl Desk {
             return Ok(());
         }
         if self.access.token.is_none() && !request.peer_addr().is_some_and(is_loopback) {
-            let error = "this is told to clients on the same host only, unless there is a token \
-                         (`http.token_file`)";
+            let error = "this is told to clients that ask over loopback only, unless there is a \
+                         token (`http.token_file`)";
             return Err(Refusal::new(RefusalKind::Forbidden, error));
         }
         self.access.check_token(caller)

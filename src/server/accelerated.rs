@@ -180,6 +180,12 @@ impl Accelerated {
                 return None;
             }
         }
+        if !state.accelerator.interface().is_device && state.accelerator.is_native() {
+            warn!(
+                %interface,
+                "a veth without a program at its other end loses every reply of this one"
+            );
+        }
         drop(state);
         Some(self)
     }

@@ -154,13 +154,24 @@ impl Loader {
             From::Named(file) => file.display().to_string(),
             From::Folder(folder) => {
                 let file = folder.join(FILE_NAME);
-                if file.symlink_metadata().is_ok() {
+                if is_there(&file) {
                     file.display().to_string()
                 } else {
                     BUILT_IN.to_owned()
                 }
             }
             From::Text { name, .. } => name.clone(),
+        }
+    }
+
+    /// The file that is read now, if it is one: to name it, so that nothing else is read
+    /// in its place another time.
+    #[must_use]
+    pub fn found(&self) -> Option<PathBuf> {
+        match &self.from {
+            From::Named(file) => Some(file.clone()),
+            From::Folder(_) => Some(self.path()).filter(|file| is_there(file)),
+            From::Text { .. } => None,
         }
     }
 
@@ -173,8 +184,7 @@ impl Loader {
             From::Named(file) => read(file)?,
             From::Folder(folder) => {
                 let file = folder.join(FILE_NAME);
-                // A link that leads nowhere is there, and is an error.
-                if file.symlink_metadata().is_ok() {
+                if is_there(&file) {
                     read(&file)?
                 } else {
                     (BUILT_IN.to_owned(), DEFAULT_FILE.to_owned())
@@ -191,6 +201,12 @@ impl Loader {
             }
         }
     }
+}
+
+/// Whether there is such a file. A link that leads nowhere is there, and so is what may not
+/// be looked at: to read either is an error, and not the same as to have none.
+fn is_there(file: &Path) -> bool {
+    !matches!(file.symlink_metadata(), Err(error) if error.kind() == io::ErrorKind::NotFound)
 }
 
 /// The name and the text of a settings file.

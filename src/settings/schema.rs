@@ -47,7 +47,7 @@ pub const LOG: &[Key] = &[
         name: "format",
         accepts: Accepts::OneOf(&[TEXT, JSON]),
         default: Default::Is(TEXT),
-        help: "how a line on stderr is written: for people, or as a JSON object with `timestamp`, `level`, `target`, `message` and what else the line says",
+        help: "how a line on stderr is written: for people, or as a JSON object with `timestamp`, `level`, `target`, `message` and what else the line says (of counters and reloads, `message` is the whole line)",
     },
     Key {
         name: "to",

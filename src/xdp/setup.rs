@@ -45,7 +45,7 @@ pub enum NotAccelerated {
     #[error("its address is not reached by this interface")]
     OtherInterface,
     /// This host does not have its address now.
-    #[error("this host does not have its address")]
+    #[error("this host does not have its address, or the interface is gone")]
     NotHere,
     /// Its time is made up, or may block.
     #[error("its source is for tests, or may block")]

@@ -1,12 +1,17 @@
 //! Settings that are read anew while the server serves: what changes, what does
 //! not, and that no request is lost on the way.
 
-use crate::support::process::Serve;
-use crate::support::{self, PATIENCE, ask, client_of, mark_of, ntp_header, ntp_request, settings};
+use crate::support::process::{Serve, listeners_of, timeball};
+use crate::support::running::Running;
+use crate::support::{
+    self, PATIENCE, ask, client_of, mark_of, ntp_header, ntp_request, settings, wait_for,
+};
 use rustix::process::Signal;
 use std::fs;
 use std::io::ErrorKind;
 use std::net::{SocketAddr, UdpSocket};
+use std::os::unix::fs::PermissionsExt;
+use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
@@ -376,4 +381,41 @@ fn own_ports_are_those_of_the_listeners_there_are_now() {
     client.set_read_timeout(Some(PATIENCE)).unwrap();
     assert!(answered(&client));
     assert_eq!(server.stop().replied, 2);
+}
+
+#[test]
+fn a_file_that_is_gone_does_not_make_way_for_the_settings_that_are_built_in() {
+    let folder = tempfile::tempdir().unwrap();
+    // It is read as somebody else, who has to come to it.
+    let open = fs::Permissions::from_mode(0o755);
+    fs::set_permissions(folder.path(), open).unwrap();
+    let [file, ports, log] =
+        ["settings.toml", "ports.json", "log"].map(|name| folder.path().join(name));
+    let toml = patient(&format!("{STEADY}{}", ntp_on("steady")));
+    fs::write(&file, toml).unwrap();
+    let server = Running::start(
+        timeball()
+            .current_dir(folder.path())
+            .args(["serve", "--ports-file", "ports.json"])
+            .stdout(Stdio::null())
+            .stderr(fs::File::create(&log).unwrap()),
+    );
+    let address = listeners_of(&ports)[0].address;
+    ask(address, &ntp_request(1));
+
+    fs::rename(&file, folder.path().join("elsewhere")).unwrap();
+    server.signal(Signal::HUP);
+    let refused = wait_for("a word on the reload", || {
+        let said = fs::read_to_string(&log).unwrap();
+        let mut lines = said.lines().map(str::to_owned);
+        lines.find(|line| line.contains("reloaded"))
+    });
+    assert!(
+        refused.contains("not reloaded, and nothing has changed"),
+        "{refused}"
+    );
+    assert!(refused.contains("settings.toml"), "{refused}");
+    ask(address, &ntp_request(2));
+    server.signal(Signal::TERM);
+    assert_eq!(server.end().status.code(), Some(0));
 }

@@ -75,6 +75,24 @@ fn check_warns_of_a_source_that_nobody_serves() {
 }
 
 #[test]
+fn check_looks_for_the_user_and_the_interface_as_a_server_would() {
+    let (folder, mut command) = timeball(&["check"]);
+    let file = folder.path().join("settings.toml");
+    fs::write(&file, format!("[sandbox]\nuser = 'no-such'\n{SMALL}")).unwrap();
+    let output = run(&mut command);
+    assert_eq!(output.status.code(), Some(2));
+    let errors = text(&output.stderr);
+    assert!(errors.contains("sandbox.user = \"no-such\": "), "{errors}");
+
+    fs::write(&file, format!("[xdp]\ninterface = 'no-such'\n{SMALL}")).unwrap();
+    let output = run(&mut command);
+    assert_eq!(output.status.code(), Some(0));
+    let warnings = text(&output.stderr);
+    let expected = "warning: xdp.interface = \"no-such\": ";
+    assert!(warnings.contains(expected), "{warnings}");
+}
+
+#[test]
 fn settings_prints_the_shipped_file_and_the_reference() {
     let (_folder, mut command) = timeball(&["settings"]);
     assert_eq!(text(&run(&mut command).stdout), DEFAULT_FILE);

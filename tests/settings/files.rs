@@ -126,4 +126,12 @@ fn without_a_named_file_the_folder_or_the_program_has_one() {
             .to_string()
             .contains("there is no such file")
     );
+    // What cannot be looked at is not the same as nothing.
+    let hidden = Loader::folder(std::path::Path::new("/dev/null"));
+    assert_eq!(hidden.name(), "/dev/null/settings.toml");
+    let refused = hidden.load().unwrap_err().to_string();
+    assert!(
+        refused.starts_with("/dev/null/settings.toml: "),
+        "{refused}"
+    );
 }

@@ -209,7 +209,10 @@ impl Desk {
 /// What is no socket is somebody's file, and stays.
 fn check_place(file: &Path) -> io::Result<()> {
     match fs::symlink_metadata(file) {
-        Ok(found) if !found.file_type().is_socket() => Err(ErrorKind::AlreadyExists.into()),
+        Ok(found) if !found.file_type().is_socket() => Err(io::Error::new(
+            ErrorKind::AlreadyExists,
+            "there is something that is no socket, and is left alone",
+        )),
         _ => Ok(()),
     }
 }
