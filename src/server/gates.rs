@@ -90,3 +90,23 @@ fn limits(settings: &AdmissionSettings, shared: Option<Arc<dyn SharedWords>>) ->
         ceiling: Ceiling::new(settings.amplified_replies),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Settings;
+
+    #[test]
+    fn each_start_has_a_key_of_its_own() {
+        let settings = Settings::from_toml(crate::settings::DEFAULT_FILE).unwrap();
+        let admission = settings.admission.expect("a server has it");
+        let key = || {
+            Gates::new(&admission, None, None)
+                .limits()
+                .limiter
+                .numbers()
+                .key
+        };
+        assert_ne!(key(), key());
+    }
+}

@@ -95,7 +95,7 @@ pub fn markdown() -> String {
     section(
         &mut out,
         "### `[admission.rate_limit]`",
-        "How often a client is answered. Absent: the defaults hold for every client but those\non loopback. Written, it holds for all.",
+        "How often a client is answered. Absent: the defaults hold for every client but those\non loopback. Written, it holds for all. Rate and burst are the same at every listener, which\nshare one table; a listener can only do without (`rate_limit`).",
         RATE_LIMIT,
     );
     section(

@@ -82,6 +82,20 @@ fn number<T>(outcome: io::Result<T>) -> i32 {
     }
 }
 
+/// Asks adjtimex(2), by which the server reads the kernel's clock state, for a tick of zero
+/// microseconds. There is none such: whoever may set the clock is told EINVAL.
+#[expect(unsafe_code, reason = "no library sets what this is not to set")]
+fn set_a_tick_that_cannot_be() -> io::Result<()> {
+    // SAFETY: all zeros are numbers.
+    let mut wish: libc::timex = unsafe { std::mem::zeroed() };
+    wish.modes = libc::ADJ_TICK;
+    // SAFETY: it points to a `timex` that lives.
+    match unsafe { libc::adjtimex(&raw mut wish) } {
+        -1 => Err(io::Error::last_os_error()),
+        _ => Ok(()),
+    }
+}
+
 /// Everything that a server has no need of, and what it needs.
 fn attempts(folder: &Path, listening: SocketAddr) -> Outcomes {
     let raw = |kind: Type| Socket::new(Domain::IPV4, kind, Some(Protocol::ICMPV4));
@@ -99,6 +113,7 @@ fn attempts(folder: &Path, listening: SocketAddr) -> Outcomes {
             "set the clock",
             number(clock_settime(ClockId::Realtime, no_moment).map_err(io::Error::from)),
         ),
+        ("set the clock's tick", number(set_a_tick_that_cannot_be())),
         (
             "read the kernel's clock state",
             number(OsKernelClock.state()),
@@ -222,6 +237,7 @@ fn a_call_that_a_running_server_has_no_need_of_is_refused_in_it() {
         .expect("the source was read");
     let expected: Outcomes = [
         ("set the clock", libc::EPERM),
+        ("set the clock's tick", libc::EPERM),
         ("read the kernel's clock state", 0),
         ("start a program", libc::EPERM),
         ("become a program", libc::EPERM),

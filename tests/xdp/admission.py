@@ -1,6 +1,8 @@
 """Who is not served, and who asks too often: one decision for driver and sockets."""
 
-from bed import CLIENTS, CLIENTS_V6, SERVER, SERVER_V6, Bed, listener, until
+import re
+
+from bed import CLIENTS, CLIENTS_V6, SERVER, SERVER_V6, Bed, Client, entered, listener, until
 from wire import EXTENSION, request
 
 HERE, HERE_V6 = f"{SERVER}:123", f"[{SERVER_V6}]:123"
@@ -84,6 +86,26 @@ def a_burst_is_answered_then_only_shares_are(bed: Bed) -> None:
         assert counted(f"kissed_total@{here}") == len(kisses)
 
 
+def loopback_is_limited_only_by_what_is_written(bed: Bed) -> None:
+    for head, answered in (("", MANY), (limits(0, 0), BURST)):
+        for server_address in ("127.0.0.1", "::1"):
+            here = f"[{server_address}]:123" if ":" in server_address else "127.0.0.1:123"
+            server = bed.serve(listener(here, ""), interface="lo", head=head)
+            server.until_said(f"answered from the network driver address={re.escape(here)} ")
+            with entered(bed.server):
+                client = Client(server_address)
+            got = 0
+            for _ in range(MANY):
+                asked = request()
+                client.send(asked, server_address)
+                got += client.receive(asked) is not None
+            client.socket.close()
+            in_driver = server.in_driver()
+            counted = server.end()
+            assert got == in_driver == answered, f"{here}, {head!r}: {got}, {in_driver}"
+            assert counted["received"] == MANY, counted
+
+
 def driver_and_sockets_count_a_client_once(bed: Bed) -> None:
     """Plain requests in the driver, requests with an extension field on sockets."""
     server = bed.serve(listener(HERE, "") + listener(HERE_V6, ""), head=limits(0, 0))
@@ -127,6 +149,7 @@ def a_client_stays_limited_after_a_reload(bed: Bed) -> None:
 
 BOTH = ("generic", "native")
 CASES = (
+    (loopback_is_limited_only_by_what_is_written, ("generic",)),
     (those_not_let_in_get_nothing_from_the_driver, BOTH),
     (a_burst_is_answered_then_only_shares_are, BOTH),
     (driver_and_sockets_count_a_client_once, BOTH),

@@ -170,6 +170,28 @@ fn a_program_of_somebody_else_is_left_alone_and_the_end_of_ours_detaches_it() {
 }
 
 #[test]
+fn auto_is_native_where_there_is_a_device_and_its_driver_can_and_else_generic() {
+    in_a_namespace(|| {
+        ip("link add server type veth peer name client");
+        for (name, is_device, expected) in [
+            ("lo", true, AttachMode::Generic),
+            ("lo", false, AttachMode::Generic),
+            ("server", true, AttachMode::Native),
+            ("server", false, AttachMode::Generic),
+        ] {
+            let interface = Interface {
+                is_device,
+                ..Interface::look(name).unwrap()
+            };
+            let mut accelerator = Accelerator::load(interface, &Clients::new(8).unwrap()).unwrap();
+            // Another test may have just forked a process that holds the one before.
+            let attached = (0..100_000).find_map(|_| accelerator.attach(Mode::Auto).ok());
+            assert_eq!(attached, Some(expected), "{name}, a device: {is_device}");
+        }
+    });
+}
+
+#[test]
 fn the_next_program_takes_the_place_of_the_one_before_at_its_own_interface_alone() {
     in_a_namespace(|| {
         ip("link add other type veth peer name end");

@@ -293,7 +293,11 @@ fn ask(chance: &mut Chance) -> Asked {
 }
 
 /// What a service makes of a datagram; the reply if there is one.
-fn served(service: &mut Service, from: SocketAddr, payload: &[u8]) -> Result<Vec<u8>, DropReason> {
+pub fn served(
+    service: &mut Service,
+    from: SocketAddr,
+    payload: &[u8],
+) -> Result<Vec<u8>, DropReason> {
     let datagram = Datagram {
         payload,
         is_truncated: false,

@@ -6,4 +6,5 @@ mod attached;
 mod differential;
 mod frames;
 mod instructions;
+mod leap;
 mod time;

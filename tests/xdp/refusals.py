@@ -53,6 +53,19 @@ def beside_another_program_the_sockets_answer(bed: Bed) -> None:
     assert owner.in_driver() == 2, "the program that was there answers no more"
 
 
+def a_source_that_cannot_be_foreseen_stays_on_sockets(bed: Bed) -> None:
+    sources = ("[sources.wall]\nkind = 'system'\n"
+               "[sources.lab]\nkind = 'mock'\nstart = '2030-01-01T00:00:00Z'\n")
+    other = f"{SERVER}:1123"
+    server = bed.serve(listener(HERE) + listener(other, "", "lab"), sources=sources)
+    server.until_in_driver(HERE)
+    server.until_said(f"answered by sockets alone address={other} why=its source is for tests")
+    client = bed.open()
+    assert client.ask(request(), SERVER, 1_123), "the mock is not answered"
+    assert server.in_driver(other) == 0
+    assert client.ask(request(), SERVER) and server.in_driver(HERE) == 1
+
+
 def auto_is_generic_where_there_is_no_device(bed: Bed) -> None:
     # A veth takes a native program, and loses its replies where the other end has none.
     server = bed.serve(listener(HERE), xdp="auto")
@@ -67,6 +80,7 @@ def auto_is_generic_where_there_is_no_device(bed: Bed) -> None:
 
 
 CASES = (
+    (a_source_that_cannot_be_foreseen_stays_on_sockets, ("generic",)),
     (without_the_right_the_sockets_answer, ("generic", "native")),
     (without_the_interface_the_sockets_answer, ("generic",)),
     (where_the_driver_cannot_the_sockets_answer, ("generic",)),

@@ -19,15 +19,15 @@ use timeball::xdp::{Accelerator, Clients, Listener, NotAccelerated, VALID};
 
 const SERVER: &str = "192.0.2.1:123";
 /// Finer than the wire: no bit is random, so a reply tells its very moment.
-const EXACT: i8 = -32;
+pub const EXACT: i8 = -32;
 /// How often a test tries again what a busy machine may have spoiled, at most.
-const ROUNDS: usize = 1_000;
+pub const ROUNDS: usize = 1_000;
 
-fn loaded() -> Accelerator {
+pub fn loaded() -> Accelerator {
     Accelerator::load(interface(), &Clients::new(8).unwrap()).unwrap()
 }
 
-fn serve(
+pub fn serve(
     accelerator: &mut Accelerator,
     source: &Source,
     ntp: Ntp,
@@ -52,7 +52,7 @@ fn request() -> Vec<u8> {
 }
 
 /// The reply to a request at this moment, if the program has one.
-fn asked(accelerator: &Accelerator) -> Option<Header> {
+pub fn asked(accelerator: &Accelerator) -> Option<Header> {
     let mut room = [0; 128];
     let run = accelerator.test_run(&request(), 1, &mut room).unwrap();
     match run.returned {

@@ -103,9 +103,15 @@ impl BpfError {
             }
             (Step::Attach, libc::EBUSY | libc::EEXIST) => Self::Occupied,
             (Step::Attach, libc::ENODEV) => Self::NoSuchInterface,
-            (Step::Attach, libc::EOPNOTSUPP | ENOTSUPP | libc::EINVAL | libc::ENOMEM) => {
-                Self::NoDriverSupport { error }
-            }
+            (
+                Step::Attach,
+                libc::EOPNOTSUPP
+                | ENOTSUPP
+                | libc::EINVAL
+                | libc::ENOMEM
+                | libc::ERANGE
+                | libc::ENOSPC,
+            ) => Self::NoDriverSupport { error },
             _ => Self::Other { step, error },
         }
     }
