@@ -26,7 +26,11 @@ pub struct Args {
 pub fn run(args: &Args) -> ExitCode {
     let loader = Loader::file(args.settings.as_deref()).environment(Environment::of_process());
     let host = this_host();
-    match settled(&loader, &host) {
+    let found = settled(&loader, &host).and_then(|settings| {
+        settings.sandbox(&loader.name())?;
+        Ok(settings)
+    });
+    match found {
         Ok(settings) => {
             for warning in warnings(&settings, &host) {
                 tell(&format!("warning: {warning}"));
@@ -45,12 +49,12 @@ pub fn run(args: &Args) -> ExitCode {
     }
 }
 
-/// The settings, after every source was built from them and thrown away.
-fn settled(loader: &Loader, host: &Host) -> Result<Settings, SettingsErrors> {
+/// The settings, after every source was built from them and thrown away: what only shows
+/// there is told as the rest is, with the file's name, and before anything is bound.
+pub(super) fn settled(loader: &Loader, host: &Host) -> Result<Settings, SettingsErrors> {
     let settings = loader.load()?;
     settings.build_sources(host, &loader.name())?;
     settings.read_tokens(&loader.name())?;
-    settings.sandbox(&loader.name())?;
     Ok(settings)
 }
 

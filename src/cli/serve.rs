@@ -1,21 +1,23 @@
 //! `timeball serve`: answers until SIGINT or SIGTERM.
 
 mod hand_over;
+mod signals;
 mod systemd;
 
-use super::output::{tell, tell_at_once};
+use super::check::settled;
+use super::output::tell;
 use super::ports::{make_way, write_ports};
 use super::{log, panics};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use hand_over::{Desk, Predecessor, Successor};
+use signals::{Signals, Told};
 use std::future::pending;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{ExitCode, exit};
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 use std::time::Duration;
 use timeball::host::this_host;
 use timeball::protocol::line::printable;
@@ -24,11 +26,10 @@ use timeball::server::{Reread, WatchReloads};
 use timeball::settings::{Environment, Loader, SettingsErrors};
 use timeball::transport::inherited::{BoundSocket, Role};
 use timeball::{Server, Settings, StartError};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::oneshot;
 use tokio::time::{Interval, timeout};
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 /// Serve the time
 ///
@@ -344,78 +345,6 @@ impl Succession {
     }
 }
 
-/// What a signal asks for.
-enum Told {
-    /// SIGHUP: read the settings anew.
-    Reload,
-    /// SIGUSR1: log what was counted.
-    Count,
-    /// SIGINT or SIGTERM: end.
-    Stop,
-}
-
-/// The signals that ask for something.
-struct Signals {
-    hangup: Signal,
-    user: Signal,
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Signals {
-    /// From now on they are noted, and end nothing by themselves. To be called on a
-    /// runtime.
-    fn listen() -> io::Result<Self> {
-        Ok(Self {
-            hangup: signal(SignalKind::hangup())?,
-            user: signal(SignalKind::user_defined1())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-        })
-    }
-
-    /// Waits for them on a thread of its own. A second one that asks for the end ends
-    /// the process at once, whatever holds up the other threads: a source, or a log
-    /// that nobody reads.
-    fn wait_on_a_thread(mut self) -> io::Result<UnboundedReceiver<Told>> {
-        // As many as there are signals: they are not queued by the kernel either.
-        let (tell, told) = unbounded_channel();
-        let listen = async move {
-            let mut is_stopping = false;
-            loop {
-                let wish = tokio::select! {
-                    _ = self.hangup.recv() => Told::Reload,
-                    _ = self.user.recv() => Told::Count,
-                    _ = self.interrupt.recv() => Told::Stop,
-                    _ = self.terminate.recv() => Told::Stop,
-                };
-                if matches!(wish, Told::Stop) {
-                    if is_stopping {
-                        tell_at_once("error: a second signal came before the first had ended it");
-                        exit(1)
-                    }
-                    is_stopping = true;
-                }
-                // Nobody is left to be told when the server is ending already.
-                let _ = tell.send(wish);
-            }
-        };
-        let wait = move || {
-            // A runtime of its own: the first one may be held up.
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_io()
-                .build();
-            match runtime {
-                Ok(runtime) => runtime.block_on(listen),
-                // What is to be told of the first is gone with this: the server ends.
-                Err(error) => error!("signals cannot be waited for: {error}"),
-            }
-        };
-        thread::Builder::new().name("signals".into()).spawn(wait)?;
-        Ok(told)
-    }
-}
-
 /// What is given up once everything is bound, and the thread that is started then
 /// and not before: what is given up is given up by a thread and those it starts.
 struct GivenUp {
@@ -474,11 +403,5 @@ fn loader(args: &Args) -> Loader {
 
 /// The settings that it finds, checked.
 fn load(args: &Args) -> Result<Settings, SettingsErrors> {
-    let loader = loader(args);
-    let settings = loader.load()?;
-    // What only shows when the sources are built is told as the rest is: with
-    // the file's name, and before anything is bound.
-    settings.build_sources(&this_host(), &loader.name())?;
-    settings.read_tokens(&loader.name())?;
-    Ok(settings)
+    settled(&loader(args), &this_host())
 }

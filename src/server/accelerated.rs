@@ -147,55 +147,63 @@ impl Accelerated {
     /// `None` where it cannot be attached.
     pub fn attach(self, inherited: &mut Inherited) -> Option<Self> {
         let mut state = self.shared.lock();
-        let interface = state.accelerator.interface().name.clone();
-        if let Some((link, mode)) = inherited.take_driver(&interface) {
-            match state.accelerator.replace(link, mode) {
-                Ok(()) => {
-                    tell(&interface, mode);
-                    if !self.is_wanted(mode) {
-                        warn!(
-                            %interface, mode = %name(mode),
-                            "the mode is that of the server before: another one takes a start \
-                             without --hand-over"
-                        );
-                    }
-                    drop(state);
-                    return Some(self);
-                }
-                // Its interface may have gone, and another have come by that name.
-                Err(error) => {
-                    warn!(%interface, %error, "the program of the server before is not replaced");
-                }
-            }
-        }
-        let mode = match self.mode {
-            XdpMode::Auto => Mode::Auto,
-            XdpMode::Native => Mode::Native,
-            XdpMode::Generic => Mode::Generic,
+        let Interface {
+            name, is_device, ..
+        } = state.accelerator.interface().clone();
+        let attached = match self.take_over(&mut state.accelerator, inherited) {
+            Some(mode) => Ok(mode),
+            None => state.accelerator.attach(match self.mode {
+                XdpMode::Auto => Mode::Auto,
+                XdpMode::Native => Mode::Native,
+                XdpMode::Generic => Mode::Generic,
+            }),
         };
-        match state.accelerator.attach(mode) {
-            Ok(mode) => tell(&interface, mode),
+        drop(state);
+        match attached {
+            Ok(mode) => {
+                info!(interface = %name, %mode, "answers from the network driver");
+                if mode == AttachMode::Native && !is_device {
+                    warn!(
+                        interface = %name,
+                        "a veth without a program at its other end loses every reply of this one"
+                    );
+                }
+                Some(self)
+            }
             Err(error) => {
-                cannot(&interface, &error);
-                return None;
+                cannot(&name, &error);
+                None
             }
         }
-        if !state.accelerator.interface().is_device && state.accelerator.is_native() {
-            warn!(
-                %interface,
-                "a veth without a program at its other end loses every reply of this one"
-            );
-        }
-        drop(state);
-        Some(self)
     }
 
-    fn is_wanted(&self, mode: AttachMode) -> bool {
-        match self.mode {
+    /// Takes the place of the program of a server before this one, if there is one at this
+    /// interface; gives its mode.
+    fn take_over(
+        &self,
+        accelerator: &mut Accelerator,
+        inherited: &mut Inherited,
+    ) -> Option<AttachMode> {
+        let interface = accelerator.interface().name.clone();
+        let (link, mode) = inherited.take_driver(&interface)?;
+        // Its interface may have gone, and another have come by that name.
+        if let Err(error) = accelerator.replace(link, mode) {
+            warn!(%interface, %error, "the program of the server before is not replaced");
+            return None;
+        }
+        let is_wanted = match self.mode {
             XdpMode::Auto => true,
             XdpMode::Native => mode == AttachMode::Native,
             XdpMode::Generic => mode == AttachMode::Generic,
+        };
+        if !is_wanted {
+            warn!(
+                %interface, %mode,
+                "the mode is that of the server before: another one takes a start without \
+                 --hand-over"
+            );
         }
+        Some(mode)
     }
 
     /// Answers for these listeners from now on. The first time, this starts the
@@ -230,8 +238,7 @@ impl Accelerated {
     }
 
     /// Detaches the program, unless a server that follows has its place: from now on its
-    /// own sockets get all. What it counted can
-    /// still be read.
+    /// own sockets get all. What it counted can still be read.
     pub fn end(self) {
         self.shared.lock().accelerator.detach();
     }
@@ -414,17 +421,6 @@ fn is_present(address: IpAddr, interface: u32) -> bool {
         IpAddr::V6(_) => SocketAddr::new(address, 0),
     };
     UdpSocket::bind(socket).is_ok()
-}
-
-fn tell(interface: &str, mode: AttachMode) {
-    info!(%interface, mode = %name(mode), "answers from the network driver");
-}
-
-const fn name(mode: AttachMode) -> &'static str {
-    match mode {
-        AttachMode::Native => "native",
-        AttachMode::Generic => "generic",
-    }
 }
 
 fn cannot(interface: &str, error: &dyn std::error::Error) {

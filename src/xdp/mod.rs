@@ -210,12 +210,6 @@ impl Accelerator {
         Ok(())
     }
 
-    /// Whether it is attached in the driver.
-    #[must_use]
-    pub fn is_native(&self) -> bool {
-        matches!(self.link, Some((_, AttachMode::Native)))
-    }
-
     /// What holds it, and how, for a server that is to follow this one; `None` if it is
     /// not attached.
     ///

@@ -6,7 +6,6 @@ use crate::support::running::run;
 use crate::watched::counted;
 use rustix::process::Signal;
 use serde_json::Value;
-use std::fs;
 use std::net::SocketAddr;
 use std::process::Command;
 use std::thread;
@@ -65,13 +64,10 @@ fn assert_accounted_for(said: &Value, seconds: u64, kernel_drops: u64) {
 /// with another stratum; `told` is what the log says of each.
 fn reloads_under_load(settings: impl Fn(u64) -> String, told: &str) {
     let mut server = Serve::start(&settings(1), &[]);
-    let file = server.ports_file().with_file_name("settings.toml");
-    let beside = file.with_extension("new");
     let address = server.listeners()[0].address;
     let mut reloads = 0;
     let said = under_load(address, SECONDS, || {
-        fs::write(&beside, settings(2 + reloads % 14)).unwrap();
-        fs::rename(&beside, &file).unwrap();
+        server.rewrite(&settings(2 + reloads % 14));
         server.signal(Signal::HUP);
         let line = server.wait_for_log("reloaded");
         assert!(line.contains(told), "{line}");

@@ -38,9 +38,8 @@ fn listener_at(address: SocketAddr) -> String {
     format!("[[listeners]]\nprotocol = 'ntp'\naddress = '{address}'\nsource = 'wall'\n")
 }
 
-fn rewrite(server: &Serve, toml: &str) {
-    let file = server.ports_file().with_file_name("settings.toml");
-    fs::write(file, toml).unwrap();
+fn reload(server: &Serve, toml: &str) {
+    server.rewrite(toml);
     server.signal(Signal::HUP);
 }
 
@@ -73,11 +72,11 @@ fn a_low_port_that_comes_with_a_reload_is_refused_with_its_reason() {
     let address = low(1);
     let mut server = Serve::start(&settings(false, ""), &[]);
     serves(&server);
-    rewrite(&server, &settings(false, &listener_at(address)));
+    reload(&server, &settings(false, &listener_at(address)));
     is_refused(&mut server, address);
     // The same change without it is made.
     let high = "[[listeners]]\nprotocol = 'time'\naddress = '127.0.0.1:0'\nsource = 'wall'\n";
-    rewrite(&server, &settings(false, high));
+    reload(&server, &settings(false, high));
     server.wait_for_log("listeners_added=1");
     let (status, _, log) = server.end(Signal::TERM);
     assert_eq!(status.code(), Some(0), "{log:?}");
@@ -88,7 +87,7 @@ fn a_low_port_is_taken_by_a_reload_where_the_capability_is_kept_for_it() {
     let address = low(2);
     let mut server = Serve::start(&settings(true, ""), &[]);
     serves(&server);
-    rewrite(&server, &settings(true, &listener_at(address)));
+    reload(&server, &settings(true, &listener_at(address)));
     // Nobody but root has a capability to keep.
     if rustix::process::geteuid().is_root() || !are_reserved() {
         server.wait_for_log("listeners_added=1");
@@ -107,7 +106,7 @@ fn a_reload_may_name_the_hosts_time_zone() {
     serves(&server);
     let local = "[[listeners]]\nprotocol = 'daytime'\naddress = '127.0.0.1:0'\n\
                  source = 'wall'\ntimezone = 'local'\n";
-    rewrite(&server, &settings(false, local));
+    reload(&server, &settings(false, local));
     server.wait_for_log("listeners_added=1");
     serves(&server);
     let (status, _, log) = server.end(Signal::TERM);

@@ -316,10 +316,7 @@ fn requests_that_came_before_are_answered_by_the_listener_that_received_them() {
 }
 
 fn rewrite(server: &Serve, toml: &str) {
-    let file = server.ports_file().with_file_name("settings.toml");
-    let beside = file.with_extension("new");
-    fs::write(&beside, patient(toml)).unwrap();
-    fs::rename(beside, file).unwrap();
+    server.rewrite(&patient(toml));
 }
 
 #[test]

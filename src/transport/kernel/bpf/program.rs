@@ -4,6 +4,7 @@ use super::call::{Attributes, Command, bpf, bpf_descriptor};
 use super::error::{BpfError, Step};
 use super::map::SharedMap;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 use timeball_ebpf::{Program, SLOT_LEN};
@@ -30,6 +31,15 @@ pub enum AttachMode {
     Native,
     /// In the network stack of any interface, a little later: slower.
     Generic,
+}
+
+impl fmt::Display for AttachMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Native => "native",
+            Self::Generic => "generic",
+        })
+    }
 }
 
 impl AttachMode {
